@@ -38,7 +38,7 @@ QUERIES = 200
 ADDED_TOGETHER = 1000
 CONFIGURATIONS = {"Chroma's default": {"space": INDEX["space"]}, "jarvisperf": INDEX}
 MOST_SENTENCES = 12_000
-SYNTHETIC = (20_000, 50_000)  # passages
+SYNTHETIC = (20_000, 50_000, 100_000)  # passages
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _FEWEST_CHARACTERS = 20
 

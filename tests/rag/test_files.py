@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import sys
-import zipfile
 
 import pytest
 
 from jarvisperf.rag.errors import DocumentError, MissingPackageError
-from jarvisperf.rag.ingest.files import read_document, read_passages
+from jarvisperf.rag.ingest.files import read_passages
 from jarvisperf.rag.ingest.splitting import CHARACTERS
 
 LONG = "A sentence of some words. " * 30
@@ -155,118 +154,6 @@ def test_an_html_file_that_its_parser_rejects_is_named(write, monkeypatch, requi
     monkeypatch.setattr("bs4.BeautifulSoup", reject)  # which markup it rejects differs between versions of Python
     with pytest.raises(DocumentError, match=r"a\.html is not readable HTML: unknown keyword in marked section$"):
         read_passages(write("a.html", "<p>Cats purr.</p>"))
-
-
-def pdf(*pages):
-    """Build a PDF by hand (ISO 32000-1, 7.5): Helvetica, one line of text per page."""
-    count = len(pages)
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        f"<< /Type /Pages /Count {count} /Kids [{' '.join(f'{4 + 2 * n} 0 R' for n in range(count))}] >>".encode(),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    for number, text in enumerate(pages):
-        stream = f"BT /F1 12 Tf 50 700 Td ({text}) Tj ET".encode()
-        objects += [
-            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9000 800] /Contents {5 + 2 * number} 0 R"
-            " /Resources << /Font << /F1 3 0 R >> >> >>".encode(),
-            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
-        ]
-    body, places = b"%PDF-1.4\n", []
-    for number, content in enumerate(objects, 1):
-        places.append(len(body))
-        body += b"%d 0 obj\n%s\nendobj\n" % (number, content)
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    size = len(objects) + 1
-    trailer = b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (size, len(body))
-    return body + b"xref\n0 %d\n0000000000 65535 f \n" % size + table + trailer
-
-
-def lines(*texts):
-    """Return lines below each other, for `pdf`."""
-    return ") Tj 0 -14 Td (".join(texts)
-
-
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [
-        (("The infor-", "mation desk opens at nine."), "The information desk opens at nine."),
-        (("The well-known desk is a well-", "known desk."), "The well-known desk is a well-known desk."),
-        (("It was opened in 2019-", "2020 by Marie-", "Luise."), "It was opened in 2019-2020 by Marie-Luise."),
-        (("The desk opens at nine and", "closes at six."), "The desk opens at nine and closes at six."),
-    ],
-)
-def test_words_and_lines_that_the_layout_of_a_pdf_broke_are_joined(write, require, texts, expected):
-    require("pypdfium2")
-    assert read_passages(write("a.pdf", pdf(lines(*texts))))[0].text == expected
-
-
-def test_a_page_of_a_pdf_that_shows_something_but_has_no_text_is_reported(write, require):
-    require("pypdfium2")
-    document = read_document(write("a.pdf", pdf("Cats purr.", ") Tj ET 50 50 99 99 re f BT (", "", "Dogs bark.")))
-    assert [passage.section for passage in document.passages] == ["page 1", "page 4"]
-    assert document.unread == ("page 2 contains no text: if it is scanned, run OCR on it first",)
-
-
-def test_a_pdf_is_read_page_by_page(write, require):
-    require("pypdfium2")
-    passages = read_passages(write("a.pdf", pdf("Cats purr. " * 40, "Dogs bark. " * 40)))
-    assert sections(passages) == ["page 1", "page 2"]
-    assert "Cats purr." in passages[0].text
-    assert "Dogs bark." in passages[-1].text
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"no pdf", "is not a readable PDF"),
-        (pdf(" "), r"contains no text: if its pages are scanned, run OCR on it first"),
-    ],
-)
-def test_a_pdf_that_cannot_be_read_or_holds_no_text_is_named(write, require, content, message):
-    require("pypdfium2")
-    with pytest.raises(DocumentError, match=rf"a\.pdf {message}"):
-        read_passages(write("a.pdf", content))
-
-
-def docx(path, paragraphs):
-    """Build a Word file by hand (ECMA-376) from pairs of a style, or None, and a text."""
-    names = "http://schemas.openxmlformats.org"
-    body = "".join(
-        f"<w:p>{f'<w:pPr><w:pStyle w:val={chr(34)}{style}{chr(34)}/></w:pPr>' if style else ''}"
-        f"<w:r><w:t>{text}</w:t></w:r></w:p>"
-        for style, text in paragraphs
-    )
-    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr(
-            "[Content_Types].xml",
-            f'<Types xmlns="{names}/package/2006/content-types">'
-            '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-            f'<Override PartName="/word/document.xml" ContentType="{kind}"/></Types>',
-        )
-        file.writestr(
-            "_rels/.rels",
-            f'<Relationships xmlns="{names}/package/2006/relationships"><Relationship Id="r1"'
-            f' Type="{names}/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/>'
-            "</Relationships>",
-        )
-        file.writestr(
-            "word/document.xml",
-            f'<w:document xmlns:w="{names}/wordprocessingml/2006/main"><w:body>{body}</w:body></w:document>',
-        )
-
-
-def test_a_word_file_is_split_along_its_headings(tmp_path, require):
-    require("mammoth")
-    docx(tmp_path / "a.docx", [("Heading1", "One"), (None, LONG), ("Heading2", "Two"), (None, LONG)])
-    assert sections(read_passages(tmp_path / "a.docx")) == ["One", "Two"]
-
-
-def test_a_damaged_word_file_is_named(write, require):
-    require("mammoth")
-    with pytest.raises(DocumentError, match=r"a\.docx is not a readable Word file"):
-        read_passages(write("a.docx", b"no zip"))
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,11 @@ def test_the_rest_of_a_section_is_not_left_as_a_tiny_passage(write):
     assert passages[-1].text.endswith("It is old.")
 
 
+def test_short_code_and_tables_of_a_section_are_one_passage(write):
+    text = "# Pumps\n\n```python\npump()\n```\n\n```js\npump()\n```\n\n| Part | Price |\n|---|---|\n| lid | 3 |\n"
+    assert len(read_passages(write("a.md", text))) == 1
+
+
 def test_a_passage_points_to_its_place_in_the_file(write):
     lines = f"---\ntitle: Tanks\n---\n\n# Guide\n\n{PUMP}\n\n# Usage\n\n{PUMP}".split("\n")
     first, second = read_passages(write("a.md", "\n".join(lines)))
@@ -180,6 +185,24 @@ def test_code_with_options_that_only_sphinx_knows_is_code(write):
     text = ".. code-block:: python\n   :linenos:\n   :caption: x.py\n\n   def f():\n       return 1\n"
     (passage,) = read_passages(write("a.rst", text))
     assert passage.text == "```python\ndef f():\n    return 1\n```"
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (":::tip The tank\nIt is full.\n:::\n", "The tank\nIt is full."),
+        ("::: warning\nIt is full.\n:::\n", "It is full."),
+        (":::note[The tank]\n\nIt is full.\n\n:::\n", "The tank\n\nIt is full."),
+        ("/// tip | The tank\n\nIt is full.\n\n///\n", "The tank\n\nIt is full."),
+        (
+            'It is <span class="x">full</span>:<br>see `<span>`, a < b, List<T> and <https://a.b>.',
+            "It is full: see `<span>`, a < b, List<T> and <https://a.b>.",
+        ),
+        (f"It is full ([try it](https://a.b/#{'x' * 300}), [see](b.md)).", "It is full (try it, [see](b.md))."),
+    ],
+)
+def test_markers_of_blocks_tags_and_addresses_that_are_programs_are_not_text(write, source, text):
+    assert read_passages(write("a.md", source))[0].text == text
 
 
 def test_comments_are_not_text_except_in_code(write):

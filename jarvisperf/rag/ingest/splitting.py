@@ -126,7 +126,8 @@ def _packed(group: Sequence[Block], limit: Limit) -> list[list[_Piece]]:
     pieces = list(_pieces(group, limit, limit.size - above))
     closing = itertools.takewhile(lambda piece: piece.block.kind == "heading", reversed(pieces))
     most = limit.size - sum(piece.size + _JOINT for piece in closing)
-    total = sum(piece.size for piece in pieces)
+    framed = (block for block, _ in itertools.groupby(pieces, key=lambda piece: piece.block))
+    total = sum(piece.size for piece in pieces) + sum(_framing(block, limit) for block in framed)
     target = total / math.ceil(total / most)
     chunks: list[list[_Piece]] = [[]]
     size = repeated = 0

@@ -21,11 +21,20 @@ if TYPE_CHECKING:
 
 _FRONT_MATTER: Final = re.compile(r"\A---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _ATTRIBUTES: Final = re.compile(r"[ \t]*\{:?[ \t]*[#.][^{}\n]*\}[ \t]*$")
-_MARKER: Final = re.compile(r"[/:]{3,}")  # the end of a block such as "/// note" or "::: warning"
+# The line before or after a block such as "/// note | Title", ":::note[Title]" or "::: warning Title".
+_MARKER: Final = re.compile(r"^[ \t]*([:/])\1\1+[ \t]*(?:\{?[\w-]+\}?)?[ \t]*[|\[]?[ \t]*(.*?)\]?[ \t]*$", re.MULTILINE)
 _FOOTNOTE: Final = re.compile(r" {0,3}\[\^")
 # An inline image whose address is its content, and an image by reference or otherwise.
 _INLINE_DATA: Final = re.compile(r"!\[([^\]]*)\]\(\s*<?data:[^)>]*>?[^)]*\)")
-_SPECIAL: Final = re.compile(r"(`+)(?:(?!`).|(?!\1(?!`))`+)*?\1(?!`)|<!--.*?-->|\\([!-/:-@\[-`{-~])", re.DOTALL)
+_LONG_ADDRESS: Final = re.compile(
+    r"(?<!!)\[([^\[\]]*)\]\(<?[^()\s<>]{200,}>?\)"
+)  # its content, such as a whole program
+_SPECIAL: Final = re.compile(
+    r"(?P<code>(?P<ticks>`+)(?:(?!`).|(?!(?P=ticks)(?!`))`+)*?(?P=ticks)(?!`))|<!--.*?-->|\\(?P<escaped>[!-/:-@\[-`{-~])"
+    r"|<(?P<break>br)\b[^<>]*>|</?(?:a|abbr|b|big|center|cite|del|dfn|em|font|i|img|ins|kbd|mark|q|s|samp|small|span|strike"
+    r"|strong|sub|sup|u|var)(?:\s[^<>]*)?/?>",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 def read_markdown(path: Path) -> Content:
@@ -90,8 +99,9 @@ def _blocks(token: Token, inner: Sequence[Token], lines: list[str], where: Mappi
         yield from blocks_of_html(source, where)
     elif token.type == "code_block":
         yield Block(source, "lines", place=where)
-    elif token.type != "hr" and not _MARKER.fullmatch(source):
-        yield Block(_as_read(source), "item" if token.type == "list_item_open" else "prose", place=where)
+    elif token.type != "hr":
+        text = _as_read(_MARKER.sub(r"\2", source)).strip()
+        yield Block(text, "item" if token.type == "list_item_open" else "prose", place=where)
 
 
 def _title(source: str) -> str:
@@ -113,11 +123,11 @@ def _footnotes(lines: list[str], start: int, end: int, place: Mapping[str, int],
 
 
 def _as_read(text: str) -> str:
-    """Return text without embedded images and, outside of code, without comments and escapes."""
-    plain = _INLINE_DATA.sub(r"\1", text)
-    if "\\" not in plain and "<!--" not in plain:
+    """Return text without embedded images, long addresses and, outside of code, without comments, tags and escapes."""
+    plain = _LONG_ADDRESS.sub(r"\1", _INLINE_DATA.sub(r"\1", text))
+    if "\\" not in plain and "<" not in plain:
         return plain
-    return _SPECIAL.sub(lambda found: found[0] if found[1] else found[2] or "", plain)
+    return _SPECIAL.sub(lambda found: found["code"] or found["escaped"] or (found["break"] and " ") or "", plain)
 
 
 def _language(info: str) -> str:

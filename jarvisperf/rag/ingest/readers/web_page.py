@@ -7,20 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.error_text import in_one_line
 from jarvisperf.rag.errors import DocumentError, missing_package
-from jarvisperf.rag.ingest.blocks import Block, Content, code, table
+from jarvisperf.rag.ingest.blocks import Block, Content, code
 from jarvisperf.rag.ingest.encoding import decoded
+from jarvisperf.rag.ingest.readers.html.navigation import remove_navigation
+from jarvisperf.rag.ingest.readers.html.table import read_row, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_UNSEEN: Final = ("head", "script", "style", "template", "noscript", "svg", "iframe", "object", "select", "button")
-_NAVIGATION: Final = (
-    "nav, [role=navigation], [role=search], [role=banner], [role=contentinfo], [hidden], [aria-hidden=true],"
-    " body > header, body > footer, .sphinxsidebar, .related, .headerlink, .breadcrumb, .breadcrumbs, .skip-link,"
-    " .toc, #toc, .mw-editsection, .md-sidebar, .linenos, .lineno"
-)
-_PERMALINK: Final = re.compile(r"^\s*[¶#§🔗\uf0c1]?\s*$")
 _HEADING: Final = re.compile(r"h[1-6]$")
 _INLINE: Final = frozenset(
     re.findall(
@@ -30,7 +25,10 @@ _INLINE: Final = frozenset(
     )
 )
 _LANGUAGE: Final = re.compile(r"(?:^|\s)(?:language|lang|highlight|highlight-source|brush:)[-\s]?([\w+#-]+)")
-_IN_LAYOUT: Final = ["table", "pre", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6"]  # such a table arranges a page
+_BYLINES: Final = frozenset({"author", "corpauthor", "editor", "editedby", "othercredit", "subtitle"})  # of DocBook
+_FILE_NAME: Final = re.compile(
+    r".*\.(?:png|jpe?g|gif|svg|webp|bmp)$", re.IGNORECASE | re.DOTALL
+)  # no words for a picture
 _MOST_IN_MAIN: Final = 0.5
 
 
@@ -76,11 +74,7 @@ def blocks_of_html(html: str, place: Mapping[str, int]) -> Iterator[Block]:
     except ImportError as error:
         raise missing_package("beautifulsoup4") from error
     soup = BeautifulSoup(html, "html.parser")
-    for tag in [*soup(list(_UNSEEN)), *soup.select(_NAVIGATION)]:
-        tag.decompose()
-    for tag in soup.select("h1 a, h2 a, h3 a, h4 a, h5 a, h6 a, dt a"):
-        if _PERMALINK.match("".join(tag.strings)) and tag.find("img") is None:
-            tag.decompose()
+    remove_navigation(soup)
     return _Walk(place).blocks(_main(soup))
 
 
@@ -124,7 +118,7 @@ class _Walk:
                 if node.name == "br":
                     self._text.append("\n")
                 elif node.name == "img":
-                    self._text.append(f" {node.get('alt') or ''} ")
+                    self._text.append(f" {_described(node)} ")
                 elif node.name in _INLINE or not node.name or node is root:
                     stack.extend(reversed(node.contents))
                 else:
@@ -142,30 +136,24 @@ class _Walk:
         """Return the block of an element that is not walked through; None if it is."""
         if _HEADING.match(node.name):
             title = _words(node)
-            return (
-                [Block(f"{'#' * int(node.name[1])} {title}", "heading", title=title, place=self._where())]
-                if title
-                else []
-            )
+            if not title:
+                return []
+            if not _BYLINES.isdisjoint(_classes(node)):
+                return [Block(title, place=self._where())]
+            return [Block(f"{'#' * int(node.name[1])} {title}", "heading", title=title, place=self._where())]
         if node.name == "pre":
-            text = node.get_text().strip("\n").rstrip()
-            return [code(text, _language(node), self._where())] if text.strip() else []
-        if node.name == "table" and node.find(_IN_LAYOUT) is None:
-            return self._table(node)
-        return None
+            return self._code(node)
+        if node.name == "table":
+            return read_table(node, self._where(), _INLINE)
+        row = read_row(node, _INLINE) if node.name == "tr" else None
+        return None if row is None else [Block(row, "item", place=self._where())]
 
-    def _table(self, node: Any) -> list[Block] | None:
-        """Return a table; None if it has one column, and is a way to arrange text."""
-        rows = [row for row in _rows(node) if any(text for _, text in row)]
-        if not rows:
-            return []
-        if max(map(len, rows)) == 1:
-            return None
-        has_header = len(rows) > 1 and all(name == "th" for name, _ in rows[0])
-        cells = [[text for _, text in row] for row in rows]
-        caption = node.find("caption")
-        above = [Block(_words(caption), place=self._where())] if caption is not None else []
-        return [*above, table(cells[0] if has_header else [], cells[has_header:], self._where())]
+    def _code(self, pre: Any) -> list[Block]:
+        """Return the code of an element; it may contain the same in several languages."""
+        several = pre.find_all("code", recursive=False)
+        parts = several if len(several) > 1 else [pre]
+        texts = [(part, part.get_text().strip("\n").rstrip()) for part in parts]
+        return [code(text, _language(part), self._where()) for part, text in texts if text.strip()]
 
     def _paragraph(self) -> Iterator[Block]:
         text = "\n".join(filter(None, (" ".join(line.split()) for line in "".join(self._text).split("\n"))))
@@ -178,23 +166,6 @@ class _Walk:
         return self._place or ({"line": self._line} if self._line else {})
 
 
-def _rows(node: Any) -> list[list[tuple[str, str]]]:
-    """Return the name and text of each cell by row.
-
-    The parser nests cells and rows that are not closed, so a text belongs to the nearest one.
-    """
-    rows: dict[int, dict[int, tuple[str, list[str]]]] = {}
-    places: dict[int, list[str]] = {}
-    for cell in node.find_all(["th", "td"]):
-        places[id(cell)] = []
-        rows.setdefault(id(cell.find_parent("tr")), {})[id(cell)] = (cell.name, places[id(cell)])
-    for part in node.descendants:
-        if part.name in {None, "br"}:
-            texts = places.get(id(part.find_parent(["th", "td"])), [])
-            texts.append(" " if part.name else str(part))
-    return [[(name, " ".join("".join(texts).split())) for name, texts in row.values()] for row in rows.values()]
-
-
 def _words(node: Any) -> str:
     return " ".join(node.get_text(" " if node.find("br") else "").split())
 
@@ -203,8 +174,18 @@ def _language(pre: Any) -> str:
     """Return the programming language in the classes of an element, its child or its parents (Pygments, Prism)."""
     for node in (pre.find("code"), pre, pre.parent, pre.parent and pre.parent.parent):
         if node is not None:
-            classes = node.get("class") or []
-            found = _LANGUAGE.search(" ".join(classes) if isinstance(classes, list) else classes)
+            found = _LANGUAGE.search(" ".join(_classes(node)))
             if found and found[1] not in {"default", "none", "text", "notranslate"}:
                 return found[1]
     return ""
+
+
+def _classes(node: Any) -> list[str]:
+    found: list[str] | str = node.get("class") or []
+    return found.split() if isinstance(found, str) else found
+
+
+def _described(picture: Any) -> str:
+    """Return what a page says about a picture, unless that is the name of its file."""
+    text = str(picture.get("alt") or "")
+    return "" if _FILE_NAME.match(text) else text

@@ -8,6 +8,7 @@ from jarvisperf.error_text import in_one_line
 from jarvisperf.rag.errors import DocumentError, missing_package
 from jarvisperf.rag.ingest.blocks import Block, Content
 from jarvisperf.rag.ingest.readers.web_page import blocks_of_html
+from jarvisperf.rag.ingest.readers.word_markup import prepared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,9 @@ def read_word(path: Path) -> Content:
         raise missing_package("mammoth", "docx") from error
     with path.open("rb") as file:
         try:
-            html = mammoth.convert_to_html(file, convert_image=mammoth.images.img_element(lambda _: {"src": ""})).value
+            html = mammoth.convert_to_html(
+                prepared(file), convert_image=mammoth.images.img_element(lambda _: {"src": ""})
+            ).value
         except Exception as error:  # errors of zipfile, the XML parser and mammoth
             raise DocumentError(f"{path} is not a readable Word file: {in_one_line(error)}") from error
     blocks = [
