@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from light_pytest import INNER_PLUGINS, LIGHT, NO_CONTROL, WITHOUT_PICTURES
+from light_pytest import INNER_PLUGINS, LIGHT, NO_CONTROL, WITHOUT_PICTURES, WITHOUT_WITNESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ def with_control(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def every_plugin(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let inner pytests load every installed plugin."""
-    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(WITHOUT_PICTURES))
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join((*WITHOUT_PICTURES, *WITHOUT_WITNESS)))
 
 
 @pytest.fixture
