@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from light_pytest import INNER_PLUGINS, LIGHT, NO_CONTROL, WITHOUT_PICTURES
+from light_pytest import INNER_PLUGINS, LIGHT, NO_CONTROL, SHORT_PROFILES, WITHOUT_PICTURES, WITHOUT_WITNESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,8 +62,11 @@ def require() -> Callable[[str], Any]:
 
 @pytest.fixture
 def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """Let inner pytests run without slow plugins and controls; a test that needs a plugin passes it with `-p`."""
-    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join((*LIGHT, *NO_CONTROL)))
+    """Let inner pytests run without slow plugins, controls and long profiles.
+
+    A test that needs a plugin passes it with `-p`.
+    """
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join((*LIGHT, *NO_CONTROL, *SHORT_PROFILES)))
     monkeypatch.setenv("PYTHONPATH", INNER_PLUGINS, prepend=os.pathsep)
     monkeypatch.syspath_prepend(INNER_PLUGINS)  # for those in this process
     return pytester
@@ -78,7 +81,7 @@ def with_control(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def every_plugin(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let inner pytests load every installed plugin."""
-    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(WITHOUT_PICTURES))
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join((*WITHOUT_PICTURES, *WITHOUT_WITNESS)))
 
 
 @pytest.fixture

@@ -9,7 +9,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-UNUSED_PLUGINS = ("anyio", "hypothesispytest", "pytest_cov", "time_machine", "xdist", "xdist.looponfail")
+UNUSED_PLUGINS = (
+    "anyio",
+    "hypothesispytest",
+    "platformdirs",
+    "pytest_cov",
+    "time_machine",
+    "valkey",
+    "xdist",
+    "xdist.looponfail",
+)
 WITHOUT_PLUGINS = tuple(word for name in UNUSED_PLUGINS for word in ("-p", f"no:{name}"))
 WITHOUT_PICTURES = ("--jarvis-report-formats=json",)
 WITHOUT_WITNESS = ("--jarvis-witness=never",)  # launches under valgrind take many times as long

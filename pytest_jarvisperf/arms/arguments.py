@@ -8,6 +8,8 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from _pytest.config import default_plugins
+
 from pytest_jarvisperf.arms.time_limits import stretched
 from pytest_jarvisperf.markers.jarvis import read_bench_marker
 
@@ -21,19 +23,24 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.arms.paths import ArmPaths
     from pytest_jarvisperf.options import Options
 
-ENTRY = "pytest_jarvisperf.arms.worker:main"
+WORKER = "pytest_jarvisperf.arms.worker"
+ENTRY = f"{WORKER}:main"
 
 # Modules that are imported before the fork, and their packages; not used if the project is one of these packages.
-PRELOADED = (
-    "asyncio",
-    "pytest",
-    "_pytest.python",
-    "_pytest.fixtures",
-    "_pytest.terminal",
-    "jarvisperf.gate.processes.protocol",
-)
+PRELOADED = ("asyncio", "pytest", *(f"_pytest.{name}" for name in default_plugins), WORKER)
 PRELOADED_PACKAGES = frozenset(
-    {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "typing_extensions", "msgspec", "jarvisperf"}
+    {
+        "pytest",
+        "_pytest",
+        "pluggy",
+        "iniconfig",
+        "packaging",
+        "pygments",
+        "typing_extensions",
+        "msgspec",
+        "jarvisperf",
+        "pytest_jarvisperf",
+    }
 )
 
 # Options that are not passed on; one spelling of each covers the others.

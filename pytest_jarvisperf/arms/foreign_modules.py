@@ -11,6 +11,7 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.gate.project.module_files import real_file
 from jarvisperf.gate.project.packages import is_or_is_in
 
 if TYPE_CHECKING:
@@ -79,11 +80,12 @@ class ForeignModules:
 
     def is_foreign(self, name: str, file: Path) -> bool:
         """Return whether a module with this name and file belongs to the project but not to the arm's checkout."""
-        if self.is_the_arms(file) or _is_the_standard_librarys(name, file):
+        # Most modules are somebody else's, and asking that first is cheap.
+        if not any(is_or_is_in(name, package) for package in self._packages) and (
+            not file.is_relative_to(self._repository) or self._is_installed(file)
+        ):
             return False
-        if any(is_or_is_in(name, package) for package in self._packages):
-            return True
-        return file.is_relative_to(self._repository) and not self._is_installed(file)
+        return not (self.is_the_arms(file) or _is_the_standard_librarys(name, file))
 
     def is_the_arms(self, file: Path) -> bool:
         """Return whether a file lies in a folder that the arm's modules may come from."""
@@ -113,4 +115,4 @@ def _file(module: Any) -> Path | None:
     if file is None:
         spec = content.get("__spec__")
         file = spec.origin if getattr(spec, "has_location", False) else None
-    return Path(file).resolve() if isinstance(file, str) and file else None
+    return real_file(file) if isinstance(file, str) and file else None

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 import types
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jarvisperf.gate.project.module_files import real_file
 from jarvisperf.gate.project.packages import is_or_is_in, shared_test_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from pathlib import Path
 
     import pytest
 
@@ -64,6 +65,6 @@ def _modules_in(repository: Path) -> Iterator[tuple[types.ModuleType, Path]]:
         file = getattr(module, "__file__", None)
         if not file or not isinstance(module, types.ModuleType):
             continue
-        place = Path(file).resolve()
+        place = real_file(file)
         if place.is_relative_to(repository) and not INSTALLED.intersection(place.parts):
             yield module, place

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
-from patience import PATIENT, default_deadline
+from patience import PATIENT, brief_deadline
 from waiting import ends_within, wait_until
 
 from jarvisperf.cache import SmartCache
 from jarvisperf.cache.testing import tier_of
 
-END_SECONDS = 30.0  # far beyond the default of 0.35 s; without a deadline, each fault keeps a call waiting for longer
+END_SECONDS = 30.0  # far beyond the brief deadline; without one, each fault keeps a call waiting for longer
 FAULT_SECONDS = 300.0
 DRIP_SECONDS = 0.1  # less than Redis may be silent, so only the deadline of the whole call ends it
 LARGE = "v" * 1_000  # takes 100 s to drip
@@ -65,7 +65,7 @@ CALLS = {
 @pytest.mark.parametrize("call", CALLS, ids=list(CALLS))
 def test_no_call_raises_or_goes_on_beyond_its_deadline(cache, break_it, call):
     cache.set("k", LARGE)
-    with default_deadline(cache):
+    with brief_deadline(cache):
         break_it()
         for _ in range(2):
             ends_within(END_SECONDS, lambda: CALLS[call](cache))
@@ -85,7 +85,7 @@ CHANGES = {
 def test_an_old_value_never_comes_back(cache, faults, reader, break_it, change):
     cache.set("k", "old", tags=["t"])
     do, allowed = CHANGES[change]
-    with default_deadline(cache):
+    with brief_deadline(cache):
         break_it()
         do(cache)
         faults.heal()
@@ -128,7 +128,7 @@ LATE = {
 @pytest.mark.parametrize("change", ["delete", "set", "invalidate"])
 def test_a_write_that_arrives_late_does_not_undo_what_others_did_meanwhile(cache, faults, reader, write, change):
     cache.set("k", "old")
-    with default_deadline(cache):
+    with brief_deadline(cache):
         faults.stall()
         LATE[write](cache)
         expected = "newer" if change == "set" else None
@@ -210,7 +210,7 @@ def test_after_more_changes_than_are_remembered_a_server_that_evicts_the_generat
 
 
 def test_while_it_is_down_calls_do_not_touch_the_network(cache, faults):
-    with default_deadline(cache):
+    with brief_deadline(cache):
         faults.blackhole()
         cache.get("k")
         made = faults.connections
@@ -221,7 +221,7 @@ def test_while_it_is_down_calls_do_not_touch_the_network(cache, faults):
 
 
 def test_one_thread_at_a_time_probes(cache, faults):
-    with default_deadline(cache):
+    with brief_deadline(cache):
         faults.blackhole()
         cache.get("k")
     threads = [threading.Thread(target=lambda: [cache.get("k") for _ in range(50)]) for _ in range(8)]

@@ -175,51 +175,62 @@ with cache.bypassed(), caching_disabled():
 CHECKERS = [name for name in ("mypy", "pyright", "basedpyright") if importlib.util.find_spec(name)]
 
 
-def complaints(checker: str, file: Path) -> dict[int, str]:
-    """Return what a checker says about a file, by line."""
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which mypy keeps what it knows of the library, so that it reads it only once."""
+    return tmp_path_factory.mktemp("mypy")
+
+
+def complaints(checker: str, known: Path, *files: Path) -> dict[str, dict[int, str]]:
+    """Return what a checker says about files in one folder, by file and line."""
     command = {
-        "mypy": ["mypy", "--strict", "--no-color-output", f"--cache-dir={file.parent / 'mypy'}"],
+        "mypy": ["mypy", "--strict", "--no-color-output", f"--cache-dir={known}"],
         "pyright": ["pyright", "--level", "error", "--pythonpath", sys.executable],
         "basedpyright": ["basedpyright", "--level", "error", "--pythonpath", sys.executable],
     }[checker]
+    names = [file.name for file in files]
     ran = subprocess.run(
-        [sys.executable, "-m", *command, file.name], cwd=file.parent, capture_output=True, text=True, check=False
+        [sys.executable, "-m", *command, *names], cwd=files[0].parent, capture_output=True, text=True, check=False
     )
     assert ran.returncode in {0, 1}, ran.stdout + ran.stderr
-    found = re.findall(rf"^.*{re.escape(file.name)}:(\d+)[^\n]*?error:? (.*)$", ran.stdout, re.MULTILINE)
-    return {int(line): message for line, message in found}
+    found: dict[str, dict[int, str]] = {name: {} for name in names}
+    for name, said in found.items():
+        lines = re.findall(rf"^.*{re.escape(name)}:(\d+)[^\n]*?error:? (.*)$", ran.stdout, re.MULTILINE)
+        said.update({int(line): message for line, message in lines})
+    return found
 
 
 @pytest.mark.parametrize("program", [PROGRAM, PROGRAM_OF_OPTIONS], ids=["signatures", "options"])
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_a_cached_function_keeps_its_signature_for(checker, program, tmp_path):
+def test_a_cached_function_keeps_its_signature_for(checker, program, tmp_path, known):
     file = tmp_path / "program.py"
     file.write_text(program, encoding="utf-8")
     wrong = {number for number, line in enumerate(program.splitlines(), 1) if line.endswith("# wrong")}
-    found = complaints(checker, file)
+    found = complaints(checker, known, file)[file.name]
     assert set(found) == wrong, found
-    assert not [*tmp_path.rglob("transformers")], "mypy followed an import into large libraries"
+    assert not [*known.rglob("transformers")], "mypy followed an import into large libraries"
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
 @pytest.mark.parametrize("page", ["docs/reference/cache.md", "docs/how-to/fastapi-cache.md"])
-def test_the_documented_calls_are_right_for(checker, page, tmp_path):
+def test_the_documented_calls_are_right_for(checker, page, tmp_path, known):
     """Blocks that define and call cached functions; the missing rest of a program is not the reader's concern."""
     blocks = re.findall(
         r"^( *)```python[^\n]*\n(.*?)^ *```$", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
+    files = []
     for number, (indent, block) in enumerate(blocks):
-        if "@cached(" not in block and "cache." not in block:
-            continue
-        text = re.sub(f"^{indent}", "", block, flags=re.MULTILINE)
-        file = tmp_path / f"block_{number}.py"
-        file.write_text(text, encoding="utf-8")
+        if "@cached(" in block or "cache." in block:
+            files.append(tmp_path / f"block_{number}.py")
+            files[-1].write_text(re.sub(f"^{indent}", "", block, flags=re.MULTILINE), encoding="utf-8")
+    found = complaints(checker, known, *files)
+    for file in files:
         said = [
             message
-            for message in complaints(checker, file).values()
+            for message in found[file.name].values()
             if "jarvisperf" in message
             or "CachedFunction" in message
             or "attr-defined" in message
             or "call-arg" in message
         ]
-        assert not said, f"{said}\n{text}"
+        assert not said, f"{said}\n{file.read_text('utf-8')}"

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import pytest
 from generate.reference import RegisteredOptions
-from light_pytest import LIGHT
+from light_pytest import LIGHT, NO_CONTROL, SHORT_PROFILES, path_with_inner_plugins
 from sybil import Document, Example, Region
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
@@ -87,8 +87,13 @@ def block_of(example: Example) -> Block:
 
 
 def environment() -> dict[str, str]:
-    quick = " ".join(("--jarvis-budget=0.02", "--jarvis-launches=2", "-p no:asyncio", "-p no:cacheprovider", *LIGHT))
-    return {**os.environ, "PYTEST_ADDOPTS": quick, "GIT_CONFIG_GLOBAL": os.devnull}
+    quick = ("--jarvis-budget=0.02", "--jarvis-launches=2", "-p no:asyncio", "-p no:cacheprovider")
+    return {
+        **os.environ,
+        "PYTEST_ADDOPTS": " ".join((*quick, *LIGHT, *NO_CONTROL, *SHORT_PROFILES)),
+        "PYTHONPATH": path_with_inner_plugins(),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+    }
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

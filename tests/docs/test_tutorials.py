@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 from capture import BLOCK, DOCS, PAGES, captured
-from light_pytest import LIGHT
+from light_pytest import LIGHT, NO_CONTROL, SHORT_PROFILES, path_with_inner_plugins
 
-QUICK = " ".join(("--jarvis-budget=0.3", "--jarvis-launches=4", "-p no:asyncio", *LIGHT))
+QUICK = (
+    *("--jarvis-budget=0.3", "--jarvis-launches=4", "-p no:asyncio"),
+    *LIGHT,
+    *NO_CONTROL,
+    *SHORT_PROFILES,
+)
 
 
 def steps(page: str) -> list[tuple[str, str]]:
@@ -28,7 +33,8 @@ def steps(page: str) -> list[tuple[str, str]]:
 def test_the_tutorial_ends_with_the_guilty_function_named_and_then_repaired(tmp_path: Path):
     folder = tmp_path / "shop"
     folder.mkdir()
-    page = captured((DOCS / "tutorial.md").read_text(encoding="utf-8"), folder, {"PYTEST_ADDOPTS": QUICK})
+    quickly = {"PYTEST_ADDOPTS": " ".join(QUICK), "PYTHONPATH": path_with_inner_plugins()}
+    page = captured((DOCS / "tutorial.md").read_text(encoding="utf-8"), folder, quickly)
     change, _, repair = page.partition("## 4. A change")[2].partition("## 6. ")
     assert re.search(r"FAILED \S*::test_total", change)
     assert re.search(r"FAILED \S*::test_most_expensive", change)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
-from patience import PATIENT, default_deadline
+from patience import PATIENT, brief_deadline
 from waiting import SOON_SECONDS, ends_within, wait_until
 
 from jarvisperf.cache import SmartCache, cached
@@ -99,7 +99,7 @@ def test_a_paused_server_costs_one_short_wait_and_then_nothing(cache, server):
             assert cache.get("k") == [1]
             cache.set(f"k{number}", number)
 
-    with default_deadline(cache):
+    with brief_deadline(cache):
         server.pause()
         assert cache.get("other") is None
         ends_within(SOON_SECONDS, go_on)  # waiting for each call would take twelve minutes
@@ -109,7 +109,7 @@ def test_a_paused_server_costs_one_short_wait_and_then_nothing(cache, server):
 
 @pytest.mark.parametrize("outage", ["pause", "kill"])
 def test_after_an_outage_redis_is_used_again(cache, server, reader, outage):
-    with default_deadline(cache):
+    with brief_deadline(cache):
         getattr(server, outage)()
         cache.set("during", 1)
         assert not cache.get_stats()["redis_available"]
@@ -122,7 +122,7 @@ def test_after_an_outage_redis_is_used_again(cache, server, reader, outage):
 def test_a_value_written_during_a_pause_replaces_the_old_one(cache, server, reader):
     cache.set("k", "old")
     cache.set("untouched", "still here")
-    with default_deadline(cache):
+    with brief_deadline(cache):
         server.pause()
         cache.set("k", "new")
         server.go_on()
@@ -134,7 +134,7 @@ def test_a_value_written_during_a_pause_replaces_the_old_one(cache, server, read
 
 def test_a_key_deleted_during_a_pause_stays_deleted(cache, server, reader):
     cache.set("k", "old")
-    with default_deadline(cache):
+    with brief_deadline(cache):
         server.pause()
         cache.delete("k")
         server.go_on()
@@ -147,7 +147,7 @@ def test_a_key_deleted_during_a_pause_stays_deleted(cache, server, reader):
 def test_keys_invalidated_during_a_pause_stay_gone(cache, server, reader, remove):
     for number in range(50):
         cache.set(f"user:{number}", number)
-    with default_deadline(cache):
+    with brief_deadline(cache):
         server.pause()
         remove(cache)
         server.go_on()
@@ -229,7 +229,7 @@ def test_a_forked_child_may_go_on_with_the_parents_cache(cache, server, reader):
 
 
 def test_a_forked_child_recovers_from_an_outage_of_its_parent(cache, server):
-    with default_deadline(cache):
+    with brief_deadline(cache):
         server.pause()
         cache.get("k")
         assert not cache.get_stats()["redis_available"]
@@ -253,7 +253,7 @@ def test_a_decorated_function_works_through_an_outage(cache, server):
         return [len(text)]
 
     embed("before")
-    with default_deadline(cache):
+    with brief_deadline(cache):
         server.pause()
         assert [embed("before"), embed("during"), embed("during")] == [[6], [6], [6]]
         assert calls == ["before", "during"]

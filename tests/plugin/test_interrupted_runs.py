@@ -137,7 +137,7 @@ def test_a_killed_run_is_offered_to_the_next_one_which_takes_over_what_was_decid
     assert project.against(launches=8, env=env) == -signal.SIGKILL, project.output  # before it decides anything
     assert offer in project.output
     (seen / "let it live").touch()
-    assert project.against("--jarvis-resume", launches=8, env=env) == pytest.ExitCode.TESTS_FAILED, project.output
+    assert project.against("--jarvis-resume", launches=6, env=env) == pytest.ExitCode.TESTS_FAILED, project.output
     assert "1 of 2 benchmarks taken over from the run of " in project.output
     assert project.verdicts == {"test_slower": "regressed", "test_undecided": "inconclusive"}
     slower, undecided = project.entries["test_slower"], project.entries["test_undecided"]
@@ -212,7 +212,7 @@ def test_a_time_limit_for_each_test_is_not_one_for_the_whole_comparison(tmp_path
     tests = "import pkg, pytest\n@pytest.mark.parametrize('n', range(8))\n"
     tests += "def test_work(jarvis_bench, n): jarvis_bench(pkg.work, 300)\n"
     project = Stranger(tmp_path, {"pkg/__init__.py": WORK, "test_b.py": tests, "conftest.py": LIMIT})
-    project.against("--jarvis-budget=0.5", launches=4)
+    project.against("--jarvis-budget=0.3", launches=4)
     assert project.report["seconds"] > LIMIT_SECONDS, "the comparison was too short to meet the limit"
     assert "INTERNALERROR" not in project.output
     assert len(project.verdicts) == 8

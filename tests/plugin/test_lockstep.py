@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from git_project import GitProject
+from light_pytest import NO_CONTROL
 from waiting import PROCESS_SECONDS, wait_until
 
 AGAINST = (
@@ -302,7 +303,7 @@ def test_a_project_that_relies_on_its_plugins_is_compared(project: Project):
         "def bench_work(jarvis_bench, place): jarvis_bench(pkg.work, 500)\n",
     )
     project.commit()
-    result = project.run("-o", "python_functions=bench_*")
+    result = project.run("-o", "python_functions=bench_*", *NO_CONTROL)
     result.assert_outcomes(passed=1)
     assert project.verdicts_of_two_launches == {"bench_work": {"time": "unchanged"}}
 

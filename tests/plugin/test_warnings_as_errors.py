@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from git_project import GitProject
+from light_pytest import NO_CONTROL
 
 pytestmark = pytest.mark.usefixtures("every_plugin")
 BENCH = """
@@ -25,7 +26,7 @@ CLEAR = "--jarvis-threshold=10000%"
 
 
 class Project(GitProject):
-    words = ("-p", "no:cacheprovider", "--jarvis-budget=0.05", "--jarvis-launches=2")
+    words = ("-p", "no:cacheprovider", "--jarvis-budget=0.05", "--jarvis-launches=2", *NO_CONTROL)
 
 
 @pytest.fixture

@@ -15,6 +15,9 @@ from jarvisperf.measure.targets import FunctionTarget
 from jarvisperf.suspects.call_counts import CallCounter, count_calls
 from jarvisperf.suspects.model import Execution
 
+SEEN_BEFORE = 1_000  # so much code that reading it takes longer than a thread's turn
+A_MOMENT_SECONDS = 0.0001
+
 WORK = """
 import threading
 
@@ -131,14 +134,21 @@ def test_another_profile_function_is_restored():
 def test_what_ran_before_may_still_be_running_elsewhere(tmp_path: Path):
     """So it is with async tests: the event loop's thread is watched while another one counts."""
     counter, end, is_watched = CallCounter(), threading.Event(), threading.Event()
+    usual = sys.getswitchinterval()
+
+    def runs_new_code() -> None:
+        exec(compile("def new(): pass\nnew()", str(tmp_path / "new.py"), "exec"), {})
 
     def runs_ever_new_code() -> None:
         with counter:
-            while not end.is_set():
-                exec(compile("def new(): pass\nnew()", str(tmp_path / "new.py"), "exec"), {})
-                is_watched.set()
+            for _ in range(SEEN_BEFORE):
+                runs_new_code()
+            is_watched.set()
+            while not end.wait(A_MOMENT_SECONDS):  # without pauses, what was seen would take ever longer to read
+                runs_new_code()
 
     thread = threading.Thread(target=runs_ever_new_code)
+    sys.setswitchinterval(A_MOMENT_SECONDS)  # threads interrupt each other often
     thread.start()
     try:
         assert is_watched.wait(PROCESS_SECONDS)
@@ -147,4 +157,5 @@ def test_what_ran_before_may_still_be_running_elsewhere(tmp_path: Path):
     finally:
         end.set()
         thread.join()
+        sys.setswitchinterval(usual)
     assert [function.name for function in execution.functions] == ["new"]
