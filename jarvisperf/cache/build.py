@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jarvisperf.cache.engine.core import Core
 from jarvisperf.cache.keys.names import Names
+from jarvisperf.cache.memory.compiled import flat_check
 from jarvisperf.cache.memory.tier import MemoryTier
 from jarvisperf.cache.values.codec import Codec
 from jarvisperf.cache.values.envelopes.envelope import mac_key
@@ -78,7 +79,12 @@ def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
     call = seconds("redis_call_seconds", longest, zero=False)
     folder = _checked_folder(plan.folder)
     secret = None if plan.pickle_secret is None else mac_key(plan.pickle_secret)
-    codec = Codec(plan.enums, may_pickle=secret is not None, compress_from_bytes=plan.compress_from_bytes)
+    codec = Codec(
+        plan.enums,
+        may_pickle=secret is not None,
+        compress_from_bytes=plan.compress_from_bytes,
+        is_flat=flat_check(),
+    )
     versions = Versions(plan.wall_clock)
     jitter = random.Random()  # noqa: S311 - spreads probes over time; not used for security
     memory = MemoryTier(plan.memory_items, plan.clock, plan.memory_bytes)

@@ -9,7 +9,7 @@ import threading
 import pytest
 from waiting import SOON_SECONDS, wait_until
 
-from jarvisperf.cache import SmartCache
+from jarvisperf.cache import SmartCache, cached_many
 from jarvisperf.cache.redis_tier.messages import Message, change_to_bytes, from_bytes, to_bytes
 from jarvisperf.cache.testing import RedisFaults, core_of, forget_memory, store_of
 
@@ -182,6 +182,40 @@ def test_a_copy_from_the_disk_does_not_bring_back_what_another_process_deleted(p
     for cache in (one, other):
         forget_memory(cache)
         assert cache.get("k") is None
+
+
+WRITES = {
+    "set": lambda cache: cache.set("new", "outdated", tags=["t"]),
+    "set_many": lambda cache: cache.set_many({"new": "outdated"}, tags=["t"]),
+    "get_or_set": lambda cache: cache.get_or_set("new", lambda: "outdated", tags=["t"]),
+    "cached_many": lambda cache: cached_many(cache=cache, key_prefix="new", tags=["t"])(
+        lambda names: dict.fromkeys(names, "outdated")
+    )(["x"]),
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda cache: cache.invalidate("n*"), lambda cache: cache.invalidate_tag("t"), lambda cache: cache.clear()],
+    ids=["invalidate", "tag", "clear"],
+)
+@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+def test_what_another_process_invalidates_before_memory_takes_it_is_not_kept(pair, monkeypatch, write, change):
+    one, other = pair
+    memory = core_of(other).memory
+    hold = memory.hold
+
+    def be_overtaken(*args, **options) -> bool:
+        monkeypatch.undo()
+        heard = core_of(other).stripes.of("later").remote_changes
+        change(one)
+        one.delete("later")  # messages arrive in order, so the change has been applied once this one is counted
+        wait_until(lambda: core_of(other).stripes.of("later").remote_changes >= heard + 2)
+        return hold(*args, **options)
+
+    monkeypatch.setattr(memory, "hold", be_overtaken)
+    write(other)
+    assert set(memory.entries) <= {"k", "j"}
 
 
 def test_memory_is_believed_no_longer_than_its_maximum_age(make_cache, real_redis, clock):

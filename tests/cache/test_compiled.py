@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 import weakref
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from jarvisperf.cache import SmartCache
 from jarvisperf.cache.memory import compiled
 from jarvisperf.cache.memory.tier import MemoryTier
-from jarvisperf.cache.testing import Clock
+from jarvisperf.cache.testing import Clock, core_of
 from jarvisperf.cache.values import fast_path
 from jarvisperf.cache.values.codec import Codec
 from jarvisperf.cache.values.envelopes.envelope import MESSAGEPACK, PICKLE, Encoded, seal
@@ -258,6 +259,68 @@ def run(steps) -> list:
         seen.append({key: (entry.hits, entry.used) for key, entry in entries.items()})
         stats = cache.get_stats()
     return [*seen, stats["hits"], stats["misses"], stats["memory_items"]]
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Number(int):
+    pass
+
+
+class Table(dict):
+    pass
+
+
+class Row(list):
+    pass
+
+
+PARTS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.sampled_from([2**63, 2**64, -(2**63) - 1]), st.floats(), st.text(),
+    st.just("\ud800"), st.binary(max_size=3), st.just(Decimal("1.5")), st.builds(Text), st.builds(Number),
+    st.tuples(st.integers()), st.lists(st.none(), max_size=1), st.just(bytearray(b"b")), st.just({}),
+)  # fmt: skip
+FIXED_PARTS = PARTS.filter(lambda part: type(part).__hash__ is not None)
+WRITTEN = st.one_of(
+    PARTS, st.lists(PARTS, max_size=4), st.dictionaries(FIXED_PARTS, PARTS, max_size=4),
+    st.builds(Table, st.dictionaries(st.text(), PARTS)), st.builds(Row, st.lists(PARTS)), st.tuples(PARTS, PARTS),
+    st.sets(FIXED_PARTS, max_size=3),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=500)
+@given(value=WRITTEN)
+def test_a_value_is_encoded_as_the_same_bytes_with_and_without_the_compiled_check(built, value):
+    def outcome(codec: Codec) -> object:
+        try:
+            return codec.encode(value).payload()
+        except TypeError as error:
+            return str(error)
+
+    assert outcome(Codec(is_flat=built.is_flat)) == outcome(Codec())
+
+
+@pytest.mark.parametrize("value", [{"a": 1, "b": None}, ["a", b"b", 1.5, True], {}, []])
+def test_the_compiled_check_accepts_dicts_and_lists_of_plain_types(built, value):
+    assert built.is_flat(value)
+
+
+@pytest.mark.parametrize("part", [(), [], {}, Text("t"), Number(1), Decimal(1), bytearray(b"b"), type])
+def test_and_rejects_any_other_part_wherever_it_is(built, part):
+    assert not built.is_flat(part) or type(part) in {list, dict}
+    assert not built.is_flat([1, part, 2])
+    assert not built.is_flat({"a": 1, "b": part, "c": 2})
+    if type(part).__hash__ is not None:
+        assert not built.is_flat({"a": 1, part: 2, "c": 3})
+
+
+def test_a_cache_uses_the_check_that_is_there(either, make_cache, tmp_path):
+    cache = make_cache(None, tmp_path / "d", memory_items=0)
+    assert (core_of(cache)._codec._is_flat is None) == (either == "python")
+    assert cache.set("k", {"a": 1, "b": [2]})
+    assert cache.get("k") == {"a": 1, "b": [2]}
 
 
 CODEC = Codec()

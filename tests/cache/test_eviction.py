@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import random
-from collections import OrderedDict
+import weakref
+from collections import Counter, OrderedDict
 
 import pytest
 
+from jarvisperf.cache.memory import eviction
 from jarvisperf.cache.memory.policy_trial import MOST_KEYS_SIMULATED, FrequencySketch, PolicyTrial
 from jarvisperf.cache.memory.tier import MemoryTier
 from jarvisperf.cache.values.isolation import Held
@@ -91,6 +94,121 @@ def test_once_recency_leads_again_the_least_recently_used_entries_are_evicted():
     newest = [f"new {number}" for number in range(100)]
     memory = memory_after([*loops, *("r" + key for key in recent(random.Random(4))), *newest], 100)
     assert set(memory.entries) == set(newest)
+
+
+class FrequencyLeads:
+    """A trial that has been decided."""
+
+    frequency_leads = True
+
+    def __init__(self, most_items: int) -> None:
+        pass
+
+    def samples(self, key: str) -> bool:
+        return False
+
+
+class ExactCounts(Counter):
+    """Counts without the collisions of a sketch."""
+
+    def __init__(self, keys: int) -> None:
+        super().__init__()
+
+    def add(self, key: str, times: int = 1) -> None:
+        self[key] += times
+
+    def count(self, key: str) -> int:
+        return self[key]
+
+
+def test_a_protected_entry_that_must_leave_is_evicted_like_one_that_arrived_then(monkeypatch):
+    monkeypatch.setattr(eviction, "PolicyTrial", FrequencyLeads)
+    monkeypatch.setattr(eviction, "FrequencySketch", ExactCounts)
+    ticks, evicted = itertools.count(1), []
+    memory = MemoryTier(20, lambda: float(next(ticks)))  # a window of 1, and at most 15 protected entries
+
+    def read(key: str, times: int = 1) -> None:
+        for _ in range(times):
+            memory.count_hit(memory.live(key))
+
+    def add(key: str, reads: int = 0) -> None:
+        before = set(memory.entries)
+        memory.hold(key, Held(key, None, 40), deadline=float("inf"))
+        evicted.extend(before - set(memory.entries))
+        read(key, reads)
+
+    for number in range(20):
+        add(f"old {number}")
+    add("new 0", reads=3)
+    for number in range(17):
+        read(f"old {number}")  # two more than may be protected
+    for number in range(1, 5):
+        add(f"new {number}", reads=3)
+    assert evicted == ["old 19", "old 17", "old 18", "old 0", "old 1"]
+    read("new 0")  # protected instead of the entry "old 2", which was read before any of the others arrived
+    for number in range(5, 8):
+        add(f"new {number}", reads=8)
+    assert evicted[5:] == ["new 4", "new 1", "new 2"]
+
+
+def test_once_cleared_it_keeps_no_value_alive():
+    class Value:
+        pass
+
+    value = Value()
+    gone = weakref.ref(value)
+    memory = MemoryTier(10, itertools.count(1).__next__)
+    memory.hold("k", Held(value, None, 40), deadline=1e9)
+    del value
+    memory.clear()
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.fixture
+def simulated(monkeypatch) -> list[tuple[str, int, int]]:
+    """The requests that the trial has simulated: key, number of requests, and entries that the cache has room for."""
+    seen: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(PolicyTrial, "request", lambda _, *request: seen.append(request))
+    return seen
+
+
+def test_after_eight_new_entries_their_requests_are_simulated_in_the_order_of_last_use(simulated):
+    requests = [*"abaacbdefgh"]
+    memory_after(requests[:-1], 16)
+    assert simulated == []
+    memory_after(requests, 16)
+    in_order = [("a", 1, 16), ("b", 1, 16), ("a", 2, 16), *((key, 1, 16) for key in "cbdefgh")]
+    assert simulated == in_order
+    simulated.clear()
+    memory_after([*requests, *"ijklmno"], 16)
+    assert simulated == in_order
+    simulated.clear()
+    memory_after([*requests, *"ijklmnop"], 16)
+    assert simulated == in_order + [(key, 1, 16) for key in "ijklmnop"]
+
+
+def test_a_large_cache_simulates_after_a_sixteenth_of_its_entries_is_new(simulated):
+    new = [str(number) for number in range(32)]
+    memory_after(new[:31], 512)
+    assert simulated == []
+    memory_after(new, 512)
+    assert simulated == [(key, 1, 512) for key in new]
+
+
+@pytest.mark.parametrize("size", [5, 40, 400])
+def test_every_request_is_simulated_once_even_of_entries_that_are_gone(simulated, size):
+    requests = skewed(random.Random(5))[:2000]
+    counts: Counter[str] = Counter()
+    for number in itertools.count():
+        simulated.clear()
+        memory_after([*requests, *(f"new {each}" for each in range(number))], size)
+        for key, times, _ in simulated:
+            counts[key] += times
+        if f"new {number - 1}" in counts:
+            break
+        counts.clear()
+    assert counts == Counter(requests) + Counter(f"new {each}" for each in range(number))
 
 
 def test_of_a_large_cache_a_sample_is_simulated():

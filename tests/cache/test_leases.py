@@ -24,12 +24,14 @@ class Renewals:
         self.clock = Clock()
         self.renewed: list[str] = []
         self.lost: set[str] = set()
+        self.seconds_per_renewal = 0.0
         self.heartbeat = Heartbeat(self.renew, LEASE_SECONDS, self.clock)
         self.heartbeat._thread = threading.current_thread()
 
     def renew(self, key: str, lease: Lease, seconds: float) -> bool:
         assert (lease, seconds) == (LEASE, LEASE_SECONDS)
         self.renewed.append(key)
+        self.clock.advance(self.seconds_per_renewal)
         return key not in self.lost
 
     def begin(self, key: str, longest_seconds: float = float("inf")) -> Computation:
@@ -70,6 +72,24 @@ def test_each_lease_is_renewed_when_it_is_due(renewals):
     assert renewals.heartbeat.beat() == pytest.approx(5)
     renewals.pass_seconds(5)
     renewals.pass_seconds(5)
+    assert renewals.renewed == ["a", "b"]
+
+
+def test_a_lease_that_is_due_in_a_moment_is_not_renewed_later(renewals):
+    renewals.begin("k")
+    renewals.clock.advance(LEASE_SECONDS / 3 - 0.25)
+    assert renewals.heartbeat.beat() == pytest.approx(0.25)
+
+
+def test_a_lease_that_became_due_while_another_was_renewed_is_renewed_at_once(renewals):
+    renewals.begin("a")
+    renewals.clock.advance(1)
+    renewals.begin("b")
+    renewals.clock.advance(9)
+    renewals.seconds_per_renewal = 5
+    assert renewals.heartbeat.beat() == 0
+    assert renewals.renewed == ["a"]
+    renewals.heartbeat.beat()
     assert renewals.renewed == ["a", "b"]
 
 

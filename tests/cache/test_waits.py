@@ -39,6 +39,9 @@ class Started:
         except BaseException as error:  # noqa: BLE001 - raised again by ``result``
             self._error = error
 
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
     def result(self):
         self._thread.join(SOON_SECONDS)
         assert not self._thread.is_alive(), "the call hung"
@@ -158,6 +161,33 @@ def test_a_computation_that_was_overtaken_does_not_replace_the_newer_value(make_
     slow.released.set()
     wait_until(lambda: not core._computations.by_key or threading.active_count() < threads)
     assert cache.get("k") == "newer"
+
+
+@pytest.mark.parametrize("is_stale", [False, True], ids=["missing", "stale"])
+def test_a_caller_waits_for_a_background_thread_that_has_not_started_yet(make_cache, clock, monkeypatch, is_stale):
+    cache = make_cache(clock=clock, wall_clock=clock)
+    if is_stale:
+        cache.get_or_set("k", lambda: "old", ttl=10, stale_ttl=100)
+        clock.advance(50)
+    may_start, run, runs = threading.Event(), threading.Thread.run, []
+
+    def run_later(thread: threading.Thread) -> None:
+        if thread.name == "jarvisperf-refresh":
+            assert may_start.wait(SOON_SECONDS)
+        run(thread)
+
+    def make() -> str:
+        runs.append(threading.current_thread().name)
+        return "new"
+
+    monkeypatch.setattr(threading.Thread, "run", run_later)
+    limits = {"soft_seconds": SOON_SECONDS} if is_stale else {"hard_seconds": SOON_SECONDS}
+    caller = Started(lambda: cache.get_or_set("k", make, ttl=10, stale_ttl=100, **limits))
+    flights = core_of(cache).flights.by_name
+    wait_until(lambda: not caller.is_alive() or any(flight._future is not None for flight in list(flights.values())))
+    may_start.set()
+    assert caller.result() == "new"
+    assert runs == ["jarvisperf-refresh"]
 
 
 # --- waits that could not end

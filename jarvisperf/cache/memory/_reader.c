@@ -1,7 +1,8 @@
 /* The compiled form of two functions: the one that MemoryTier.make_reader returns, for a hit in memory, and
-   fast_path.open_plain, for many entries from Redis or the disk.
+   fast_path.open_plain, for many entries from Redis or the disk. And is_flat, which finds values that can be encoded as
+   they are.
 
-   Optional: without this module, those functions do the same. Both must do exactly the same, in the same order;
+   Optional: without this module, those functions do the same, and the encoder checks every value as it goes. Both must do exactly the same, in the same order;
    tests/cache/test_compiled.py runs both. Fields of an entry in memory are read where the class keeps them, because
    looking them up by name would take as long as the rest of a hit. */
 
@@ -13,7 +14,7 @@
 #include <time.h>
 
 /* tier.py does not use a module of another version. */
-#define VERSION 2
+#define VERSION 3
 
 /* How an int from 1 to 2**30 - 1 is laid out; unknown for later versions of Python, where a hit makes a new int. */
 #if PY_VERSION_HEX < 0x030C0000
@@ -465,6 +466,39 @@ failed:
     return NULL;
 }
 
+/* --- values to be written */
+
+/* Whether an object has one of the types in isolation.PLAIN; a subclass would come back as its base class. */
+static int
+is_plain(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    return type == &PyUnicode_Type || type == &PyLong_Type || type == &PyFloat_Type || type == &PyBytes_Type ||
+           type == &PyBool_Type || object == Py_None;
+}
+
+/* Whether a value is a dict or a list of plain objects only. */
+static PyObject *
+is_flat(PyObject *Py_UNUSED(module), PyObject *value)
+{
+    int is_so = 0;
+    if (PyDict_CheckExact(value)) {
+        PyObject *key, *item;
+        Py_ssize_t place = 0;
+        is_so = 1;
+        while (is_so && PyDict_Next(value, &place, &key, &item)) {
+            is_so = is_plain(key) && is_plain(item);
+        }
+    }
+    else if (PyList_CheckExact(value)) {
+        is_so = 1;
+        for (Py_ssize_t place = 0; is_so && place < PyList_GET_SIZE(value); place++) {
+            is_so = is_plain(PyList_GET_ITEM(value, place));
+        }
+    }
+    return PyBool_FromLong(is_so);
+}
+
 /* --- the module */
 
 static int
@@ -494,6 +528,7 @@ static PyMethodDef module_methods[] = {
     {"make_reader", make_reader, METH_VARARGS,
      "make_reader(entries, clock, otherwise, forget, entry_type, unreadable, is_monotonic)"},
     {"open_plain", open_plain, METH_VARARGS, "open_plain(blobs, names, now, generation, unpack, found, unreadable)"},
+    {"is_flat", is_flat, METH_O, "is_flat(value)"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -505,7 +540,7 @@ static PyModuleDef_Slot module_slots[] = {
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_reader",
-    .m_doc = "The compiled form of a hit in memory, and of opening many entries of the tiers below.",
+    .m_doc = "The compiled form of a hit in memory, of opening many entries of the tiers below, and of checking values.",
     .m_size = sizeof(PyObject *),
     .m_methods = module_methods,
     .m_slots = module_slots,

@@ -3,6 +3,7 @@ from typing import Any
 
 VERSION: int
 
+def is_flat(value: object, /) -> bool: ...
 def open_plain(
     blobs: dict[str, Any],
     names: list[bytes],

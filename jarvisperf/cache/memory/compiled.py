@@ -1,4 +1,4 @@
-"""Chooses whether the compiled module, which is optional, answers hits in memory and opens the entries of many keys."""
+"""Chooses whether the compiled module, which is optional, answers hits, opens many entries and checks values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-_VERSION: Final = 2  # as in _reader.c; a module that was built from another version of it is not used
+_VERSION: Final = 3  # as in _reader.c; a module that was built from another version of it is not used
 
 
 def compiled_reader() -> ModuleType | None:
@@ -38,3 +38,9 @@ def opener() -> Callable[..., tuple[dict[str, Any], int]]:
         return compiled_open_plain(*args, UNREADABLE_BECAUSE)  # type: ignore[no-any-return]
 
     return open_compiled
+
+
+def flat_check() -> Callable[[object], bool] | None:
+    """Return a function that tells whether a value is a dict or list of plain types; None without the module."""
+    module = compiled_reader()
+    return None if module is None else module.is_flat

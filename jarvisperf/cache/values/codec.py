@@ -57,6 +57,8 @@ class Codec:
         enums: Enum classes whose members may be stored by name; for a reader without the class, they are misses.
         may_pickle: Pickle values that have no safe encoding. Only for bytes whose keyed MAC is verified.
         compress_from_bytes: Compress encoded values from this size on; None for no compression.
+        is_flat: Returns True only for a dict or list of ``PLAIN`` types, which is encoded as it is; None if every value
+            is checked while it is encoded.
 
     Attributes:
         compression: Compresses encoded values for the tiers below memory.
@@ -73,6 +75,7 @@ class Codec:
         *,
         may_pickle: bool = False,
         compress_from_bytes: int | None = None,
+        is_flat: Callable[[object], bool] | None = None,
     ) -> None:
         by_name: dict[str, type[enum.Enum]] = {}
         if not hasattr(enums, "__iter__"):
@@ -85,6 +88,7 @@ class Codec:
                 raise ValueError(f"enums contains two classes named {lasting_name(kind)}: give each name once")
         self._enums: dict[type, str] = {kind: name for name, kind in by_name.items()}
         self._may_pickle = may_pickle
+        self._is_flat = is_flat
         self.compression = Compression(compress_from_bytes)
         self.unpack = Unpacker(by_name).unpack
 
@@ -94,6 +98,10 @@ class Codec:
         Raises:
             UnencodableError: (a TypeError) A part of it has no encoding; the message names it: ``value['rows'][3]``.
         """
+        if self._is_flat is not None and self._is_flat(value):
+            payload = pack_native(value)
+            if payload is not None:
+                return Encoded(MESSAGEPACK, (payload,))
         if type(value).__module__ == "numpy":
             from jarvisperf.cache.values import arrays
 
