@@ -1,7 +1,8 @@
-"""Makes an arm import the project from its own checkout, and finds modules that came from elsewhere anyway.
+"""Makes an arm import the project from its own checkout, and finds code that came from elsewhere anyway.
 
 A module is judged by its file. A namespace package has no file and no code: wherever it has portions (`google`,
-`opentelemetry`, an empty folder left by an uninstallation), only what was imported from them counts.
+`opentelemetry`, an empty folder left by an uninstallation), only what was imported from them counts. Libraries that are
+not modules (`ctypes`, `LD_LIBRARY_PATH`) are found where the kernel lists them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.gate.processes.kernel_view import mapped_code
 from jarvisperf.gate.project.module_files import real_file
 from jarvisperf.gate.project.packages import is_or_is_in
 
@@ -53,7 +55,7 @@ def move_editable_installations(repository: Path, root: Path) -> None:
 
 
 class ForeignModules:
-    """Inspects the imported modules, each once.
+    """Inspects the imported modules and the loaded libraries: each once, and again if its file is another one.
 
     Args:
         roots: Folders that the arm's modules may come from.
@@ -65,17 +67,23 @@ class ForeignModules:
         self._roots = roots
         self._packages = tuple(packages)
         self._repository = repository
-        self._checked: set[str] = {"__main__"}
+        self._checked: dict[str, str | None] = {}
+        self._checked_libraries: set[str] = set()
 
     def find(self) -> dict[str, str]:
-        """Return the files of foreign modules that were imported since the last call, by name."""
+        """Return the files of foreign modules and libraries that were loaded since the last call, by name."""
         found = {}
         for name, module in list(sys.modules.items()):
-            if name not in self._checked:
-                self._checked.add(name)
-                file = _file(module)
-                if file is not None and self.is_foreign(name, file):
-                    found[name] = str(file)
+            place = _place(module)
+            if name == "__main__" or self._checked.get(name, "") == place:
+                continue
+            self._checked[name] = place
+            if place is not None and self.is_foreign(name, file := real_file(place)):
+                found[name] = str(file)
+        for library in mapped_code() - self._checked_libraries - set(found.values()):
+            self._checked_libraries.add(library)
+            if self.is_foreign_library(Path(library)):
+                found[Path(library).name] = library
         return found
 
     def is_foreign(self, name: str, file: Path) -> bool:
@@ -86,6 +94,13 @@ class ForeignModules:
         ):
             return False
         return not (self.is_the_arms(file) or _is_the_standard_librarys(name, file))
+
+    def is_foreign_library(self, file: Path) -> bool:
+        """Return whether a library, found by the dynamic linker, belongs to the working tree and not to the arm."""
+        if self.is_the_arms(file) or not file.is_relative_to(self._repository) or self._is_installed(file):
+            return False
+        inside = (Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix))  # an environment's own libraries
+        return not any(file.is_relative_to(one) for one in inside if not self._repository.is_relative_to(one))
 
     def is_the_arms(self, file: Path) -> bool:
         """Return whether a file lies in a folder that the arm's modules may come from."""
@@ -105,8 +120,8 @@ def _is_the_standard_librarys(name: str, file: Path) -> bool:
     return any(file.is_relative_to(Path(sysconfig.get_path(kind)).resolve()) for kind in ("stdlib", "platstdlib"))
 
 
-def _file(module: Any) -> Path | None:
-    """Return a module's file, without triggering the import of a lazy module."""
+def _place(module: Any) -> str | None:
+    """Return a module's file as it says it, without triggering the import of a lazy module."""
     try:
         content = object.__getattribute__(module, "__dict__")
     except AttributeError:
@@ -115,4 +130,4 @@ def _file(module: Any) -> Path | None:
     if file is None:
         spec = content.get("__spec__")
         file = spec.origin if getattr(spec, "has_location", False) else None
-    return real_file(file) if isinstance(file, str) and file else None
+    return file if isinstance(file, str) and file else None

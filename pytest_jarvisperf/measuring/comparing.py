@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from jarvisperf.gate.verdict.ranking import FEWEST_PARTS, MOST_PARTS, sections, side_by_side
+from jarvisperf.measure.placement import move_elsewhere
 from jarvisperf.measure.side_by_side import Together, measure_in_turns
-from jarvisperf.measure.targets.call_targets import CoroutineTarget, look_at
+from jarvisperf.measure.targets.call_targets import CoroutineTarget, FunctionTarget, look_at
 from pytest_jarvisperf.measuring.forked import ForkedWorkError, in_forks, is_forkable
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ FEWEST_FUNCTIONS = 2
 MOST_ROUND_SECONDS = 2.0  # one call of each; longer ones are not repeated
 CALLS_PER_FORK = 3  # at least: to warm up, to calibrate, and a sample
 SAMPLE_SECONDS = 0.0005
-WARMUP_SECONDS = 0.003  # in a copy of a process in which every function has run
+WARMUP_SECONDS = 0.005  # in a copy of a process in which every function has run; copied code is specialized anew
 EXTRA_SECONDS = 30.0  # that a copy may take beyond its budget; a copy that hangs would take forever
 
 
@@ -96,8 +99,8 @@ def look_at_all(functions: Mapping[str, Callable[[], Any]]) -> HandedFunctions:
 def compare_targets(targets: Mapping[str, Target], plan: Plan, round_seconds: float) -> Compared:
     """Measure targets in turns, and compare all pairs.
 
-    Copies of the process differ in where their data lie in physical memory, so a comparison in several of them is worth
-    more than one of the same duration in a single process.
+    Copies of the process differ in where their code and data lie in memory (see `jarvisperf.measure.placement`), so a
+    comparison in several of them is worth more than one of the same duration in a single process.
 
     Args:
         targets: The targets by name, each called before.
@@ -132,7 +135,15 @@ def _forked(targets: Mapping[str, Target], plan: Plan, count: int) -> list[dict[
     share = msgspec.structs.replace(
         plan, budget_seconds=seconds, warmup_seconds=WARMUP_SECONDS, sample_seconds=SAMPLE_SECONDS, min_samples=1
     )
-    return in_forks(lambda: _samples(targets, share), count, seconds + EXTRA_SECONDS)
+    functions = [target.function for target in targets.values() if isinstance(target, FunctionTarget)]
+
+    def measured_elsewhere() -> dict[str, list[float]]:
+        kept = move_elsewhere(functions, random.Random(os.getpid()))  # noqa: S311  # each copy has its own number
+        taken = _samples(targets, share)
+        del kept  # only now
+        return taken
+
+    return in_forks(measured_elsewhere, count, seconds + EXTRA_SECONDS)
 
 
 def _samples(targets: Mapping[str, Target], plan: Plan) -> dict[str, list[float]]:

@@ -158,3 +158,15 @@ def test_a_checkout_that_is_reached_through_a_link_is_the_same(tmp_path: Path):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     found = find_layout(tmp_path / "link", tmp_path / "link", [])
     assert (found.packages, found.folders) == (("ours",), ("src",))
+
+
+def test_cython_source_is_the_projects_even_where_nothing_declares_it(tmp_path: Path):
+    write(tmp_path, "pyproject.toml", '[tool.setuptools]\npackages = ["ours"]\n')
+    for name in ("ours/__init__.py", "ours/fast.pyx", "quick.pyx", "tools.py"):
+        write(tmp_path, name)
+    assert find_layout(tmp_path, tmp_path, [str(tmp_path)]).packages == ("ours", "quick")
+
+
+def test_a_namespace_may_hold_nothing_but_cython_source(tmp_path: Path):
+    write(tmp_path, "src/shared/fast.pyx")
+    assert find_layout(tmp_path, tmp_path, []).packages == ("shared.fast",)

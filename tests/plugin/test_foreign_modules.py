@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import shutil
 import sys
 import sysconfig
 import types
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from git_project import GitProject
 
+from jarvisperf.gate.processes.kernel_view import mapped_code
 from pytest_jarvisperf.arms.foreign_modules import ForeignModules
 
 ARM, TREE, SITE = Path("/arms/head"), Path("/home/project"), Path("/usr/lib/python3/site-packages")
@@ -57,6 +60,43 @@ def test_a_module_that_is_loaded_when_it_is_first_used_is_not_woken_and_odd_ones
     odd.__file__ = object()
     monkeypatch.setitem(sys.modules, "odd", odd)
     assert ForeignModules([ARM], [], TREE).find() == {}
+
+
+def test_a_module_that_is_imported_again_from_elsewhere_is_found(monkeypatch: pytest.MonkeyPatch):
+    foreign = ForeignModules([ARM], ["pkg"], TREE)
+    for place, found in ((ARM, {}), (TREE, {"pkg": str(TREE / "pkg/__init__.py")})):
+        module = types.ModuleType("pkg")
+        module.__file__ = str(place / "pkg/__init__.py")
+        monkeypatch.setitem(sys.modules, "pkg", module)
+        assert foreign.find() == found
+    assert foreign.find() == {}, "each module is reported once"
+
+
+@pytest.mark.skipif(not mapped_code(), reason="the kernel does not list the libraries of a process")
+def test_a_library_of_the_working_tree_is_found_whoever_loaded_it(tmp_path: Path):
+    tree = tmp_path.resolve()
+    library = tree / "build/libwork.so.1"
+    library.parent.mkdir()
+    shutil.copy(next(file for file in mapped_code() if ".so" in file), library)
+    foreign = ForeignModules([ARM], [], tree)
+    assert foreign.find() == {}
+    ctypes.CDLL(str(library))
+    assert foreign.find() == {"libwork.so.1": str(library)}
+    assert foreign.find() == {}, "each library is reported once"
+
+
+@pytest.mark.parametrize(
+    "file", [ARM / "libwork.so", Path("/usr/lib/libz.so"), TREE / ".venv/lib/python3/site-packages/numpy.libs/libx.so"]
+)
+def test_libraries_of_the_arm_of_the_system_and_of_installed_packages_are_not_foreign(file: Path):
+    assert not ForeignModules([ARM], [], TREE).is_foreign_library(file)
+
+
+def test_libraries_of_an_environment_in_the_working_tree_are_not_foreign(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "prefix", str(TREE / ".pixi/envs/default"))
+    foreign = ForeignModules([ARM], [], TREE)
+    assert not foreign.is_foreign_library(TREE / ".pixi/envs/default/lib/libpython3.so")
+    assert foreign.is_foreign_library(TREE / "build/libwork.so")
 
 
 WORK = "def work(n): return sum(i * i for i in range(n))\n"

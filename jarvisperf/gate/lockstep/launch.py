@@ -48,6 +48,7 @@ FORKS = 10
 SEEDS_PER_LAUNCH = 1_000
 WALL_TO_SLICES = 3.0  # setting up a benchmark in all its forks may take this many times as long as measuring it
 COLLECT_SECONDS = 300.0
+COMPILED_FILE = re.compile(r"\.(so|pyd)[.\d]*$")
 NEW_SAMPLES = 20
 
 
@@ -477,9 +478,17 @@ def _refuse_foreign(arm: str, foreign: Mapping[str, str]) -> None:
     for name, file in foreign.items():
         raise LockstepError(
             f"the {arm} arm imported {name} from {file}, not from its own checkout, so both arms might measure "
-            "the same code; uninstall that copy, install the project in editable mode, or install it into each arm "
-            "with --jarvis-arm-install"
+            f"the same code; {_remedy(file)}"
         )
+
+
+def _remedy(file: str) -> str:
+    if COMPILED_FILE.search(file) and "-packages/" not in file:  # nobody installed it: a build left it there
+        return "build it inside each arm, next to its source, with --jarvis-arm-install or a path relative to the tests"
+    return (
+        "uninstall that copy, install the project in editable mode, or install it into each arm with "
+        "--jarvis-arm-install"
+    )
 
 
 def listed_by(pair: WorkerPair) -> Collected:

@@ -1,7 +1,8 @@
-"""What the kernel says about a worker, whatever code runs in it: whether it is stopped, and its CPU time."""
+"""What the kernel says about a worker, whatever code runs in it: whether it is stopped, its CPU time, its libraries."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -26,3 +27,15 @@ def cpu_seconds(process: int) -> float | None:
         return time.clock_gettime((~process << 3) | PER_PROCESS_CLOCK)
     except OSError:  # it has ended
         return None
+
+
+def mapped_code() -> set[str]:
+    """Return the files whose machine code this process has loaded; none where the system does not say."""
+    try:
+        with open("/proc/self/maps", "rb") as file:  # noqa: PTH123
+            lines = file.read().splitlines()
+    except OSError:
+        return set()
+    mapped = (line.split(maxsplit=5) for line in lines)  # address, permissions, offset, device, inode, path
+    places = (fields[5] for fields in mapped if len(fields) == 6 and b"x" in fields[1])
+    return {os.fsdecode(place.removesuffix(b" (deleted)")) for place in places if place.startswith(b"/")}

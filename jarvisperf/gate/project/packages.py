@@ -32,7 +32,8 @@ NO_PACKAGES = TEST_FOLDERS | {
 NO_MODULES = frozenset({"setup", "conftest", "noxfile", "fabfile", "tasks", "versioneer"})
 NAMESPACE_DEPTH = 4  # google.cloud.storage.control has three levels above its package
 NAMESPACE_MARKS = (b"declare_namespace(", b"extend_path(")
-COMPILED = (".so", ".pyd")
+CYTHON = ".pyx"  # its module may be built outside the checkout, as pyximport does
+CODE = (".py", CYTHON, ".so", ".pyd")
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -88,6 +89,7 @@ def find_layout(root: Path, project: Path, search_path: Iterable[str], installed
         if not _is_test_folder(folder, root):
             names = _packages_in(folder, frozenset({*guessed, *searched}), namespaces=folder.name == "src")
             found.guess(folder, names, own=not knows)
+            found.packages.update(dict.fromkeys(name for name in names if (folder / f"{name}{CYTHON}").is_file()))
     found.packages.update(dict.fromkeys(installed.packages))
     return Layout(tuple(topmost(found.packages)), tuple(found.folders), tuple(topmost([*found.packages, *found.names])))
 
@@ -171,7 +173,7 @@ def _packages_in(folder: Path, apart: frozenset[Path], *, namespaces: bool) -> l
             continue
         if entry.is_dir():
             names += _in_namespace(entry, name, modules=namespaces)
-        elif entry.suffix in {".py", *COMPILED} and name not in NO_MODULES and not _is_test_module(name):
+        elif entry.suffix in CODE and name not in NO_MODULES and not _is_test_module(name):
             names.append(name)
     return names
 
@@ -181,7 +183,7 @@ def _own(folder: Path, name: str) -> Iterator[str]:
     place = folder.joinpath(*name.split("."))
     if place.is_dir():
         yield from _in_namespace(place, name, modules=True)
-    elif place.with_suffix(".py").exists() or any(place.parent.glob(f"{place.name}.*.so")):
+    elif any(place.with_suffix(suffix).exists() for suffix in CODE) or any(place.parent.glob(f"{place.name}.*.so")):
         yield name
 
 
@@ -195,7 +197,7 @@ def _in_namespace(place: Path, name: str, *, modules: bool) -> list[str]:
     names: list[str] = []
     with os.scandir(place) as entries:
         for entry in sorted(entries, key=lambda one: one.name):
-            part, is_code = entry.name.split(".")[0], entry.name.endswith((".py", *COMPILED))
+            part, is_code = entry.name.split(".")[0], entry.name.endswith(CODE)
             if entry.is_dir(follow_symlinks=False) and entry.name.isidentifier():
                 names += _in_namespace(place / entry.name, f"{name}.{part}", modules=modules)
             elif modules and is_code and part.isidentifier() and part != "__init__":
@@ -204,4 +206,4 @@ def _in_namespace(place: Path, name: str, *, modules: bool) -> list[str]:
 
 
 def _module_name(entry: Path) -> str:
-    return entry.name.split(".")[0] if entry.suffix in {".py", *COMPILED} else entry.name
+    return entry.name.split(".")[0] if entry.suffix in CODE else entry.name

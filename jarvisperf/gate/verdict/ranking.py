@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.gate.verdict.decide import judge
 from jarvisperf.gate.verdict.estimate import log_ratio
-from jarvisperf.runs.model import PairRatio, Ranked, SideBySide
+from jarvisperf.runs.model import PairRatio, Ranked, SideBySide, SideBySideWay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from jarvisperf.gate.verdict.decide import Judgement
-    from jarvisperf.runs.model import SideBySideWay
 
-SMALLEST_DIFFERENCE = (
-    0.05  # in one process, its place in memory made a copy of the same code 2.6 % slower, in all forks
-)
+SMALLEST_DIFFERENCES: dict[SideBySideWay, float] = {
+    # Each copy has the code elsewhere in memory, but shared data, such as compiled patterns, where it was.
+    "in forked processes, in turns": 0.01,
+    # Its place in memory made a copy of the same code 2.6 % slower, all the time.
+    "in one process, in turns": 0.05,
+}
 FEWEST_PARTS = 4  # fewer do not show how parts differ
 MOST_PARTS = 12
 LARGEST = sys.float_info.max  # stands for infinity, which JSON does not have
@@ -44,7 +46,7 @@ def side_by_side(parts: Sequence[Mapping[str, Sequence[float]]], how: SideBySide
         raise ValueError("there are no samples to compare: give one part or more")
     medians = {name: statistics.median(value for part in parts for value in part[name]) for name in parts[0]}
     names = sorted(medians, key=lambda name: medians[name])
-    judged = _judged(parts, names)
+    judged = _judged(parts, names, SMALLEST_DIFFERENCES.get(how))
     pairs = tuple(_pair(first, second, judged, medians) for first, second in itertools.combinations(names, 2))
     return SideBySide(ranking=tuple(_ranked(name, medians[name], pairs) for name in names), pairs=pairs, how=how)
 
@@ -61,15 +63,17 @@ def sections(samples: Mapping[str, Sequence[float]]) -> list[dict[str, Sequence[
     return [{name: values[start:end] for name, values in samples.items()} for start, end in itertools.pairwise(cuts)]
 
 
-def _judged(parts: Sequence[Mapping[str, Sequence[float]]], names: Sequence[str]) -> dict[str, Judgement]:
-    """Judge every pair, by the two names; none if there are too few parts."""
-    if len(parts) < FEWEST_PARTS:
+def _judged(
+    parts: Sequence[Mapping[str, Sequence[float]]], names: Sequence[str], smallest: float | None
+) -> dict[str, Judgement]:
+    """Judge every pair, by the two names; none if there are too few parts, or nothing is to be claimed."""
+    if len(parts) < FEWEST_PARTS or smallest is None:
         return {}
     ratios = {
         _key(first, second): [log_ratio(part[first], part[second]) for part in parts]
         for first, second in itertools.combinations(names, 2)
     }
-    return judge(ratios, dict.fromkeys(ratios, SMALLEST_DIFFERENCE), tests=len(ratios))
+    return judge(ratios, dict.fromkeys(ratios, smallest), tests=len(ratios))
 
 
 def _key(first: str, second: str) -> str:

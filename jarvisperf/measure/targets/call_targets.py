@@ -107,6 +107,11 @@ class _CallTarget(_Clocked):
         self._clock = clock
         self._first = first
 
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What is called."""
+        return self._function
+
 
 class FunctionTarget(_CallTarget):
     """A function with its arguments."""
