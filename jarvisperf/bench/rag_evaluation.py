@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
-    from jarvisperf.bench.rag_questions import Question
+    from jarvisperf.bench.rag_questions import GradedQuestion
     from jarvisperf.rag import OptimizedRAG, SearchOptions, SearchResult
 
 MEASURES: Final = ("recall", "mrr", "ndcg")
@@ -87,7 +87,7 @@ class QualityChange(msgspec.Struct, frozen=True):
 
 
 def evaluate_rag(
-    rag: OptimizedRAG, questions: Sequence[Question], n_results: int = 10, **options: Unpack[SearchOptions]
+    rag: OptimizedRAG, questions: Sequence[GradedQuestion], n_results: int = 10, **options: Unpack[SearchOptions]
 ) -> Evaluation:
     """Search for each question, without the cache, and measure what is found once every passage has its vector.
 
@@ -170,7 +170,7 @@ def load(file: Path) -> Evaluation:
     return found
 
 
-def _figures(question: Question, results: Sequence[SearchResult], depth: int) -> Figures:
+def _figures(question: GradedQuestion, results: Sequence[SearchResult], depth: int) -> Figures:
     left = dict(question.relevant)
     gains = [_gain(result, left) for result in results[:depth]]
     wanted = list(question.relevant.values())

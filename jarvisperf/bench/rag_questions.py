@@ -23,7 +23,7 @@ class QuestionsError(ValueError):
     """A file of questions cannot be used; the message is one line."""
 
 
-class Question(msgspec.Struct, frozen=True):
+class GradedQuestion(msgspec.Struct, frozen=True):
     """A question, and what answers it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Question(msgspec.Struct, frozen=True):
     relevant: Mapping[str, float]
 
 
-def read_questions(file: Path) -> list[Question]:
+def read_questions(file: Path) -> list[GradedQuestion]:
     """Read a file of questions.
 
     Raises:
@@ -45,7 +45,7 @@ def read_questions(file: Path) -> list[Question]:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise QuestionsError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from error
-    found: dict[str, Question] = {}
+    found: dict[str, GradedQuestion] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -58,7 +58,7 @@ def read_questions(file: Path) -> list[Question]:
     return list(found.values())
 
 
-def _question(line: str, place: str) -> Question:
+def _question(line: str, place: str) -> GradedQuestion:
     try:
         fields: Any = msgspec.json.decode(line)
     except msgspec.DecodeError as error:
@@ -73,7 +73,7 @@ def _question(line: str, place: str) -> Question:
     for name, grade in graded.items():
         if isinstance(grade, bool) or not isinstance(grade, int | float) or not 0 < grade < math.inf:
             raise QuestionsError(f"{place}: the grade of {name!r} is {grade!r}: give a number above 0")
-    return Question(question, {name: float(grade) for name, grade in graded.items()})
+    return GradedQuestion(question, {name: float(grade) for name, grade in graded.items()})
 
 
 def _is_name(name: object) -> bool:

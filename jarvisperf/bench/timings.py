@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SAMPLE_SECONDS = 1e-4
 
 
-class Batch(msgspec.Struct, frozen=True):
+class TimedBatch(msgspec.Struct, frozen=True):
     """Functions that were timed in turns.
 
     Attributes:
@@ -56,7 +56,7 @@ class Timings:
 
     def __init__(self) -> None:
         self._results: dict[str, BenchmarkResult] = {}
-        self._batches: dict[str, Batch | None] = {}  # the one that each result was measured in
+        self._batches: dict[str, TimedBatch | None] = {}  # the one that each result was measured in
         self._measuring = threading.RLock()
 
     @property
@@ -120,7 +120,7 @@ class Timings:
                 targets[-1].call()
             taken = dict(zip(checked, measure_in_turns(targets, plan), strict=True))
             results = {name: _result(name, samples) for name, samples in taken.items()}
-            self._keep(results, Batch({name: samples.seconds for name, samples in taken.items()}))
+            self._keep(results, TimedBatch({name: samples.seconds for name, samples in taken.items()}))
         return results
 
     def compare_benchmarks(self, names: Iterable[str]) -> dict[str, Any]:
@@ -175,7 +175,7 @@ class Timings:
             ],
         }
 
-    def _keep(self, results: Mapping[str, BenchmarkResult], batch: Batch | None) -> None:
+    def _keep(self, results: Mapping[str, BenchmarkResult], batch: TimedBatch | None) -> None:
         self._results.update(results)
         self._batches.update(dict.fromkeys(results, batch))
 

@@ -59,7 +59,7 @@ def _bisect(words: argparse.Namespace) -> int:
     from jarvisperf.history.bisection import bisect
 
     with tempfile.TemporaryDirectory(prefix="jarvisperf-bisect-") as folder:
-        judge = _Judge(words, Path(folder))
+        judge = _CommitJudge(words, Path(folder))
         commits = judge.commits(words.good, words.bad)
         whole = judge.measure(commits[-1], judge.good)
         say = err if words.json else out
@@ -86,7 +86,7 @@ def _bisect(words: argparse.Namespace) -> int:
     return OK if proven else FAILED
 
 
-class _Judge:
+class _CommitJudge:
     """Measures commits in a clone that shares the repository's objects; the working tree is not touched."""
 
     def __init__(self, words: argparse.Namespace, folder: Path) -> None:
@@ -246,7 +246,7 @@ def _figures(metric: MetricFinding | None) -> str:
     return f"{metric.verdict}, ratio {units.ratio(metric.ratio)} ({units.interval(metric.interval)})"
 
 
-def _conclusion(found: Culprit, proof: MetricFinding | None, judge: _Judge, *, proven: bool) -> list[str]:
+def _conclusion(found: Culprit, proof: MetricFinding | None, judge: _CommitJudge, *, proven: bool) -> list[str]:
     lines = []
     if len(found.suspects) > 1:
         lines.append(

@@ -38,7 +38,7 @@ class ArmCode(NamedTuple):
     source: Source
 
 
-class Decided(NamedTuple):
+class DecidedSuspects(NamedTuple):
     """The suspects, and where their code is.
 
     Attributes:
@@ -52,15 +52,15 @@ class Decided(NamedTuple):
     head: tuple[CodeRange, ...]
 
 
-def suspects_of(base: ArmCode, head: ArmCode) -> Decided:
+def suspects_of(base: ArmCode, head: ArmCode) -> DecidedSuspects:
     """Find the functions that may explain a change; those that only prepare the target's data come last."""
     decision = _Decision(base, head)
     suspects = decision.suspects()
     if not suspects:
-        return Decided(Explanation(decision.compiled(), decision.is_complete, decision.other_calls()), (), ())
+        return DecidedSuspects(Explanation(decision.compiled(), decision.is_complete, decision.other_calls()), (), ())
     keys = decision.labels(suspects)
     explanation = Explanation(tuple(suspects.values()), decision.is_complete)
-    return Decided(explanation, decision.ranges(keys, in_head=False), decision.ranges(keys, in_head=True))
+    return DecidedSuspects(explanation, decision.ranges(keys, in_head=False), decision.ranges(keys, in_head=True))
 
 
 class _Decision:

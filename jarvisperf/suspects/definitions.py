@@ -82,14 +82,14 @@ def definitions_in(source: str) -> Definitions:
     """
     found = Definitions({}, {}, {})
     tree = ast.parse(source)
-    _Reader(found, source.splitlines()).read(tree.body, "", in_function=False)
+    _DefinitionReader(found, source.splitlines()).read(tree.body, "", in_function=False)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             found.imported.update({(one.asname or one.name).partition(".")[0]: one.name for one in node.names})
     return found
 
 
-class _Reader:
+class _DefinitionReader:
     """Collects definitions, statement by statement."""
 
     def __init__(self, found: Definitions, lines: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.gate.arms.checkout import BASE
 from jarvisperf.suspects.blind_spots import BlindSpots, ChangedFunction, blind_spots, changed_functions
-from jarvisperf.suspects.decision import COMPILED, ArmCode, Decided, suspects_of
+from jarvisperf.suspects.decision import COMPILED, ArmCode, DecidedSuspects, suspects_of
 from jarvisperf.suspects.shares import with_shares
 from pytest_jarvisperf.explaining.processes import CallAnswer, answer_of, start
 from pytest_jarvisperf.explaining.profiles import ArmProfiles, profile_arms
@@ -100,11 +100,11 @@ def explain(campaign: Campaign, questions: Questions) -> Answers:
     )
 
 
-def _has_suspects(decided: Decided | None) -> bool:
+def _has_suspects(decided: DecidedSuspects | None) -> bool:
     return decided is not None and bool(decided.explanation.suspects)
 
 
-def _ranked(decided: Decided, profiles: ArmProfiles | None) -> Explanation:
+def _ranked(decided: DecidedSuspects, profiles: ArmProfiles | None) -> Explanation:
     return with_shares(decided.explanation, profiles.launches if profiles is not None else ())
 
 

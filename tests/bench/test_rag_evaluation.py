@@ -8,7 +8,7 @@ import random
 import pytest
 
 from jarvisperf.bench.rag_evaluation import Evaluation, Figures, compare_evaluations, evaluate_rag, load, save
-from jarvisperf.bench.rag_questions import Question, QuestionsError, read_questions
+from jarvisperf.bench.rag_questions import GradedQuestion, QuestionsError, read_questions
 from jarvisperf.rag.results import SearchResult
 
 FULL = Figures(1.0, 1.0, 1.0)
@@ -48,7 +48,11 @@ def hit_or_miss(count, share, seed=1):
 
 def test_each_question_is_measured_on_what_the_search_returns():
     rag = FakeRag({"first": ["a", "b"], "second": ["x", "c"], "third": ["x", "y"]})
-    questions = [Question("first", {"a": 1.0}), Question("second", {"c": 1.0, "d": 1.0}), Question("third", {"e": 1.0})]
+    questions = [
+        GradedQuestion("first", {"a": 1.0}),
+        GradedQuestion("second", {"c": 1.0, "d": 1.0}),
+        GradedQuestion("third", {"e": 1.0}),
+    ]
     found = evaluate_rag(rag, questions, 2, hybrid=True)
     assert rag.options == {"hybrid": True}
     assert found.values("recall") == [1.0, 0.5, 0.0]
@@ -60,18 +64,18 @@ def test_each_question_is_measured_on_what_the_search_returns():
 @pytest.mark.parametrize("name", ["passage-7", "guide.md", "/docs/guide.md"])
 def test_what_is_relevant_may_be_named_by_id_by_source_or_by_path(name):
     rag = FakeRag({"question": [("passage-7", "guide.md", "/docs/guide.md")]})
-    assert evaluate_rag(rag, [Question("question", {name: 1.0})]).values("ndcg") == [1.0]
+    assert evaluate_rag(rag, [GradedQuestion("question", {name: 1.0})]).values("ndcg") == [1.0]
 
 
 def test_a_second_passage_of_the_same_source_does_not_count_again():
     rag = FakeRag({"question": [("p1", "a.md"), ("p2", "a.md"), ("p3", "b.md")]})
-    found = evaluate_rag(rag, [Question("question", {"a.md": 1.0, "b.md": 1.0})], 2)
+    found = evaluate_rag(rag, [GradedQuestion("question", {"a.md": 1.0, "b.md": 1.0})], 2)
     assert found.values("recall") == [0.5]
 
 
 def test_an_empty_collection_is_an_error_not_a_quality_of_0():
     with pytest.raises(QuestionsError, match="the collection is empty"):
-        evaluate_rag(FakeRag({"question": []}), [Question("question", {"a": 1.0})])
+        evaluate_rag(FakeRag({"question": []}), [GradedQuestion("question", {"a": 1.0})])
 
 
 def test_the_same_figures_are_unchanged():
@@ -140,7 +144,7 @@ def test_a_file_of_questions_has_lists_or_grades(tmp_path):
     file = tmp_path / "questions.jsonl"
     lines = [{"question": "a?", "relevant": ["x", "y"], "answer": "ignored"}, {"question": "b?", "relevant": {"x": 3}}]
     file.write_text("\ufeff" + "\n\n".join(map(json.dumps, lines)))
-    assert read_questions(file) == [Question("a?", {"x": 1.0, "y": 1.0}), Question("b?", {"x": 3.0})]
+    assert read_questions(file) == [GradedQuestion("a?", {"x": 1.0, "y": 1.0}), GradedQuestion("b?", {"x": 3.0})]
 
 
 @pytest.mark.parametrize(

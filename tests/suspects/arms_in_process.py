@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jarvisperf.measure.targets import FunctionTarget
 from jarvisperf.suspects.call_counts import CallCounter, count_calls
-from jarvisperf.suspects.decision import ArmCode, Decided, suspects_of
+from jarvisperf.suspects.decision import ArmCode, DecidedSuspects, suspects_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ def compared(
     base: Mapping[str, str],
     head: Mapping[str, str],
     call: str = "work",
-) -> Decided:
+) -> DecidedSuspects:
     """Find the suspects of a call of `work.work()` in a program that exists in two versions.
 
     Args:

@@ -10,7 +10,7 @@ from suspects.made_slices import timed
 
 from benchmarks.gate_lab.culprits.arms import roots_of
 from benchmarks.gate_lab.culprits.changes import CHANGES, write_arms
-from jarvisperf.suspects.decision import ArmCode, Decided, suspects_of
+from jarvisperf.suspects.decision import ArmCode, DecidedSuspects, suspects_of
 from jarvisperf.suspects.shares import with_shares
 
 EDITED_WITHOUT_EFFECT = {"split", "count"}
@@ -22,7 +22,7 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def decided_of(kind: str, folder: Path) -> Decided:
+def decided_of(kind: str, folder: Path) -> DecidedSuspects:
     change = CHANGES[kind]
     arms = [folder / "base", folder / "head"]
     write_arms(change, *arms, n=20)

@@ -80,7 +80,7 @@ class Calls:
         return max(0, self.calls - self.runs), self.runs
 
 
-class Run:
+class CallRun:
     """One call that memory could not answer.
 
     Args:

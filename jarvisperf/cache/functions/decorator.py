@@ -8,7 +8,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
 from jarvisperf.cache.functions.cached_function import AwaitableCacheInfo, CacheInfo
-from jarvisperf.cache.functions.calls import ABSENT, ATTEMPTS, Calls, Run, begin, call, check_is_cacheable, finder
+from jarvisperf.cache.functions.calls import ABSENT, ATTEMPTS, CallRun, Calls, begin, call, check_is_cacheable, finder
 from jarvisperf.cache.functions.parentheses import needs_parentheses
 from jarvisperf.cache.functions.storage_options import StorageOptions
 from jarvisperf.cache.keys.calls import KeyMaker
@@ -184,7 +184,7 @@ def _wrap_function(calls: _SingleCalls) -> tuple[Callable[..., Any], Callable[..
     key_of = calls.key
 
     def load(cache: SmartCache, key: str, args: Any, kwargs: Any) -> Any:
-        run = Run(calls)
+        run = CallRun(calls)
         make = _run(calls, run, args, kwargs)
         for _ in range(ATTEMPTS):
             result = run.outcome(drive(calls.steps(cache, key, args, kwargs, in_loop=False), make))
@@ -203,7 +203,7 @@ def _wrap_function(calls: _SingleCalls) -> tuple[Callable[..., Any], Callable[..
         return load(cache, key, args, kwargs)
 
     def refresh(*args: object, **kwargs: object) -> Any:
-        key, cache, run = calls.key_of_call(*args, **kwargs), calls.find_cache(), Run(calls)
+        key, cache, run = calls.key_of_call(*args, **kwargs), calls.find_cache(), CallRun(calls)
         calls.calls += 1
         make = _run(calls, run, args, kwargs)
         steps = calls.refreshing(cache, key, args, kwargs, in_loop=False).steps()
@@ -219,7 +219,7 @@ def _wrap_coroutine(calls: _SingleCalls) -> tuple[Callable[..., Any], Callable[.
     key_of = calls.key
 
     async def load(cache: SmartCache, key: str, args: Any, kwargs: Any) -> Any:
-        run = Run(calls)
+        run = CallRun(calls)
         make = _run_later(calls, run, args, kwargs)
         for _ in range(ATTEMPTS):
             steps = calls.steps(cache, key, args, kwargs, in_loop=True)
@@ -239,7 +239,7 @@ def _wrap_coroutine(calls: _SingleCalls) -> tuple[Callable[..., Any], Callable[.
         return await load(cache, key, args, kwargs)
 
     async def refresh(*args: object, **kwargs: object) -> Any:
-        key, cache, run = calls.key_of_call(*args, **kwargs), calls.find_cache(), Run(calls)
+        key, cache, run = calls.key_of_call(*args, **kwargs), calls.find_cache(), CallRun(calls)
         calls.calls += 1
         make = _run_later(calls, run, args, kwargs)
         steps = calls.refreshing(cache, key, args, kwargs, in_loop=True).steps()
@@ -252,7 +252,7 @@ def _wrap_coroutine(calls: _SingleCalls) -> tuple[Callable[..., Any], Callable[.
     return wrapper, refresh
 
 
-def _run(calls: Calls, run: Run, args: Any, kwargs: Any) -> Callable[[], Any]:
+def _run(calls: Calls, run: CallRun, args: Any, kwargs: Any) -> Callable[[], Any]:
     """Return the factory of a call: it returns the function's result, or what is stored of its exception."""
     function = calls.function
 
@@ -269,7 +269,7 @@ def _run(calls: Calls, run: Run, args: Any, kwargs: Any) -> Callable[[], Any]:
     return make
 
 
-def _run_later(calls: Calls, run: Run, args: Any, kwargs: Any) -> Callable[[], Any]:
+def _run_later(calls: Calls, run: CallRun, args: Any, kwargs: Any) -> Callable[[], Any]:
     """Return the same factory for a coroutine function."""
     function = calls.function
 

@@ -118,7 +118,7 @@ class StoredErrors:
 
         return life_of
 
-    def _comes_back(self, stored: StoredError, seen: _Seen) -> bool:
+    def _comes_back(self, stored: StoredError, seen: _SeenOfError) -> bool:
         try:
             args, state = cast("tuple[Any, Any]", decode(encode((stored.args, stored.state))))
         except UnencodableError:
@@ -136,7 +136,7 @@ class StoredErrors:
                 yield kind
 
 
-class _Seen(NamedTuple):
+class _SeenOfError(NamedTuple):
     """What one sees of an exception, besides its traceback."""
 
     kind: object
@@ -145,9 +145,9 @@ class _Seen(NamedTuple):
     text: str
 
 
-def _seen(error: Exception) -> _Seen:
+def _seen(error: Exception) -> _SeenOfError:
     kind, args, *state = cast("tuple[Any, ...]", error.__reduce__())
-    return _Seen(kind, args, state[0] if state and state[0] else None, str(error))
+    return _SeenOfError(kind, args, state[0] if state and state[0] else None, str(error))
 
 
 def _rebuilt(

@@ -7,7 +7,7 @@ import re
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from jarvisperf.cli.init.changes import Change, changed
+from jarvisperf.cli.init.changes import ProposedChange, changed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def asv_folder(root: Path) -> Path | None:
     return None
 
 
-def propose_bridge(root: Path, folder: Path) -> list[Change]:
+def propose_bridge(root: Path, folder: Path) -> list[ProposedChange]:
     """Propose the file that runs the benchmarks of this folder under pytest."""
     text = (resources.files("jarvisperf.cli.init") / "templates" / "test_asv.py.txt").read_text(encoding="utf-8")
     return changed(root, folder / BRIDGE, text)

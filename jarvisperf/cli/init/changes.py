@@ -18,7 +18,7 @@ BOLD, RED, GREEN, CYAN, PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[36m", "
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ProposedChange:
     """A file as it would become.
 
     Attributes:
@@ -32,10 +32,10 @@ class Change:
     after: str
 
 
-def changed(root: Path, path: Path, after: str) -> list[Change]:
+def changed(root: Path, path: Path, after: str) -> list[ProposedChange]:
     """Return the change that gives a file this text; empty if it already has it."""
     before = read_text(root / path) if (root / path).exists() else None
-    return [] if before == after else [Change(path, before, after)]
+    return [] if before == after else [ProposedChange(path, before, after)]
 
 
 def read_text(path: Path) -> str:
@@ -44,7 +44,7 @@ def read_text(path: Path) -> str:
         return file.read()
 
 
-def unified_diff(changes: Iterable[Change], *, colour: bool) -> str:
+def unified_diff(changes: Iterable[ProposedChange], *, colour: bool) -> str:
     """Render changes as a unified diff.
 
     Args:
@@ -62,7 +62,7 @@ def unified_diff(changes: Iterable[Change], *, colour: bool) -> str:
     return "\n".join(lines)
 
 
-def write(root: Path, changes: Iterable[Change]) -> None:
+def write(root: Path, changes: Iterable[ProposedChange]) -> None:
     """Write the changes; a file that was edited or created since it was read is left alone.
 
     Raises:

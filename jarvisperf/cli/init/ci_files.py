@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.cli.init.changes import Change, changed, read_text
+from jarvisperf.cli.init.changes import ProposedChange, changed, read_text
 from jarvisperf.cli.init.git import remote_url
 from jarvisperf.cli.init.runner import PIP
 
@@ -88,7 +88,7 @@ def find_systems(root: Path) -> list[str]:
     return found
 
 
-def propose(root: Path, system: str, job: Job) -> list[Change]:
+def propose(root: Path, system: str, job: Job) -> list[ProposedChange]:
     """Return the changes that add the job; empty if the project has such a job, or for a system without such files."""
     if system == "github":
         return _github(root, job)
@@ -115,7 +115,7 @@ def existing_job(root: Path) -> Path | None:
     return None
 
 
-def _github(root: Path, job: Job) -> list[Change]:
+def _github(root: Path, job: Job) -> list[ProposedChange]:
     source = {SOURCE_VARIABLE: f"${{{{ vars.{SOURCE_VARIABLE} }}}}"} if job.source is None else {}
     shard = {"SHARD": f"${{{{ matrix.shard }}}}/{job.shards}"} if job.shards > 1 else {}
     numbers = ", ".join(map(str, range(1, job.shards + 1)))
@@ -153,7 +153,7 @@ def _environment(variables: Mapping[str, str]) -> str:
     return f"    env:\n{lines}" if lines else ""
 
 
-def _gitlab(root: Path, job: Job) -> list[Change]:
+def _gitlab(root: Path, job: Job) -> list[ProposedChange]:
     main = read_text(root / GITLAB) if (root / GITLAB).exists() else None
     stage = _stage(main or "")
     variables = list(job.runner.variables)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jarvisperf.cli.common import FAILED, OK, CommandError, add_command, fail
 from jarvisperf.cli.init import asv, ci_files, example
 from jarvisperf.cli.init.benchmarks import find_benchmarks, pytest_words
-from jarvisperf.cli.init.changes import Change, unified_diff, write
+from jarvisperf.cli.init.changes import ProposedChange, unified_diff, write
 from jarvisperf.cli.init.ci_files import Job
 from jarvisperf.cli.init.git import ignored_by_git
 from jarvisperf.cli.init.own_source import local_source, own_source
@@ -42,7 +42,7 @@ class Proposal:
     """
 
     found: list[str]
-    changes: list[Change]
+    changes: list[ProposedChange]
     by_hand: list[str]
     next_steps: list[str]
 
@@ -157,7 +157,7 @@ def propose(root: Path, system: str | None, shards: int = 1) -> Proposal:
     return Proposal(found, changes, by_hand, steps)
 
 
-def _suite(root: Path, existing: list[Path]) -> tuple[list[str], list[Path], list[Change]]:
+def _suite(root: Path, existing: list[Path]) -> tuple[list[str], list[Path], list[ProposedChange]]:
     """Return what was found, the files to measure, and those of them to write because there are no pytest benchmarks.
 
     Raises:
@@ -170,7 +170,7 @@ def _suite(root: Path, existing: list[Path]) -> tuple[list[str], list[Path], lis
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         other = f"; the asv suite in {folder.as_posix()} stays as it is" if folder else ""
         found = f"found benchmarks in {files[0].as_posix()}{more}{other}" if files else ""
-        changes: list[Change] = []
+        changes: list[ProposedChange] = []
     elif folder is not None:
         rest = asv.left_out(root / folder)
         found = f"found asv benchmarks in {folder.as_posix()}; {asv.BRIDGE} lets pytest run them{rest}"
@@ -202,7 +202,7 @@ def _check_matrix(system: str, shards: int) -> None:
         raise CommandError(f"--shards writes a matrix for {' or '.join(ci_files.WITH_SHARDS)}, not for {system}")
 
 
-def _agreed_and_written(root: Path, changes: list[Change], *, yes: bool) -> int:
+def _agreed_and_written(root: Path, changes: list[ProposedChange], *, yes: bool) -> int:
     names = ", ".join(change.path.as_posix() for change in changes)
     if not yes:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -219,7 +219,7 @@ def _agreed_and_written(root: Path, changes: list[Change], *, yes: bool) -> int:
     return OK
 
 
-def _includes(root: Path, changes: list[Change]) -> bool:
+def _includes(root: Path, changes: list[ProposedChange]) -> bool:
     """Return whether GitLab would find the job: in its own file, or in a part that this file includes."""
     paths = {change.path for change in changes}
     return ci_files.GITLAB in paths or ci_files.GITLAB_PART not in paths or ci_files.includes_part(root)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jarvisperf.cli.init.benchmarks import python_files_below
-from jarvisperf.cli.init.changes import Change, changed
+from jarvisperf.cli.init.changes import ProposedChange, changed
 from jarvisperf.cli.init.git import ignored_by_git
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def find_candidate(root: Path) -> Candidate | None:
     return max(found, key=lambda one: (bool(one.arguments), one.size, one.module, one.name)) if found else None
 
 
-def propose_example(root: Path, candidate: Candidate) -> list[Change]:
+def propose_example(root: Path, candidate: Candidate) -> list[ProposedChange]:
     """Propose the file with the benchmark, at a place that git does not ignore."""
     ignored = ignored_by_git(root, FILES)
     file = next((file for file in FILES if file not in ignored), FILES[0])

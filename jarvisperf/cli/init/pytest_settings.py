@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jarvisperf.cli.common import PYTEST_FILES
-from jarvisperf.cli.init.changes import Change, changed, read_text
+from jarvisperf.cli.init.changes import ProposedChange, changed, read_text
 
 # These configure pytest even without a section.
 WITHOUT_SECTION = frozenset({"pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"})
@@ -59,7 +59,7 @@ def read_pytest_settings(root: Path) -> PytestSettings:
     return PytestSettings()
 
 
-def with_threshold(root: Path, settings: PytestSettings) -> list[Change]:
+def with_threshold(root: Path, settings: PytestSettings) -> list[ProposedChange]:
     """Propose the threshold as a setting of the project; nothing if it is set or if no section exists."""
     if settings.file is None or not settings.section or SETTING in settings.values:
         return []

@@ -89,7 +89,7 @@ def module_parts(source: str) -> ModuleParts:
         ValueError: It contains null bytes.
     """
     tree = ast.parse(source)
-    reader = _Reader()
+    reader = _PartsReader()
     reader.read(tree, "")
     return ModuleParts(
         on_import=ast.dump(tree),
@@ -102,7 +102,7 @@ def module_parts(source: str) -> ModuleParts:
     )
 
 
-class _Reader:
+class _PartsReader:
     """Collects the functions from the innermost outwards, and empties their bodies."""
 
     def __init__(self) -> None:

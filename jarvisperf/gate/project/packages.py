@@ -70,7 +70,7 @@ def find_layout(root: Path, project: Path, search_path: Iterable[str], installed
         installed: The code installed from the repository.
     """
     installed = installed or Installed()
-    found = _Found(root)
+    found = _FoundLayout(root)
     inside = [root.__class__(entry) for entry in search_path if entry]
     searched = [entry for entry in inside if entry.is_relative_to(root) and "site-packages" not in entry.parts]
     searched += [root / folder for folder in installed.folders]
@@ -94,7 +94,7 @@ def find_layout(root: Path, project: Path, search_path: Iterable[str], installed
     return Layout(tuple(topmost(found.packages)), tuple(found.folders), tuple(topmost([*found.packages, *found.names])))
 
 
-class _Found:
+class _FoundLayout:
     """The layout found so far."""
 
     def __init__(self, root: Path) -> None:

@@ -11,11 +11,5 @@ if TYPE_CHECKING:
     from jarvisperf.gate.unfinished.folder import UnfinishedRuns
     from jarvisperf.gate.unfinished.tree_digest import tree_digest
 else:
-    __getattr__, __dir__ = attach(
-        __name__,
-        {
-            "Conditions": "jarvisperf.gate.unfinished.conditions",
-            "UnfinishedRuns": "jarvisperf.gate.unfinished.folder",
-            "tree_digest": "jarvisperf.gate.unfinished.tree_digest",
-        },
-    )
+    _HOMES = {"Conditions": "conditions", "UnfinishedRuns": "folder", "tree_digest": "tree_digest"}
+    __getattr__, __dir__ = attach(__name__, {name: f"{__name__}.{home}" for name, home in _HOMES.items()})

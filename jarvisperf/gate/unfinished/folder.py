@@ -21,7 +21,7 @@ MOST_KEPT = 5
 LARGEST_BYTES = 1 << 30
 
 
-class Found(NamedTuple):
+class FoundDecisions(NamedTuple):
     """What the folder has for a comparison.
 
     Attributes:
@@ -51,7 +51,7 @@ class UnfinishedRuns:
         self._key = key
         self.shown = f"{OWN_FOLDER}/{FOLDER}"
 
-    def find(self, conditions: Conditions) -> Found:
+    def find(self, conditions: Conditions) -> FoundDecisions:
         """Look for an earlier comparison that may be continued.
 
         Args:
@@ -71,7 +71,7 @@ class UnfinishedRuns:
         why_not = "" if same or not readable else _why_not(readable[0], conditions)
         others = len(ignored) - 1
         more = f" ({others} more file{'' if others == 1 else 's'} like that)" if others > 0 else ""
-        return Found(same, why_not, f"{ignored[0]}{more}" if ignored else "")
+        return FoundDecisions(same, why_not, f"{ignored[0]}{more}" if ignored else "")
 
     def keep(self, decided: Decided, created: str, conditions: Conditions) -> None:
         """Keep what a comparison has decided so far; of the others, only the newest stay.

@@ -27,7 +27,7 @@ class NotOursError(ValueError):
     """The bytes were not written by this user's jarvisperf, or were changed since."""
 
 
-class _Metric(msgspec.Struct, frozen=True):
+class _SavedMetric(msgspec.Struct, frozen=True):
     # What is kept of a MetricTally, by the names of its fields.
     log_ratios: list[float]
     launches: list[LaunchFigures]
@@ -39,10 +39,10 @@ class _Metric(msgspec.Struct, frozen=True):
     judgement: Judgement | None
 
 
-class _Benchmark(msgspec.Struct, frozen=True):
+class _SavedBenchmark(msgspec.Struct, frozen=True):
     since: str
     forks: int
-    metrics: dict[str, _Metric]
+    metrics: dict[str, _SavedMetric]
     seconds: float
     xfail: str | None
     group: str | None
@@ -64,7 +64,7 @@ class Unfinished(msgspec.Struct, frozen=True):
 
     created: str
     conditions: dict[str, str]
-    benchmarks: dict[str, _Benchmark]
+    benchmarks: dict[str, _SavedBenchmark]
     control: ControlState
     spent: dict[str, float]
 
@@ -119,12 +119,12 @@ def _signature(content: bytes, key: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=DIGEST_BYTES, key=key, person=b"unfinished").digest()
 
 
-def _benchmark(tally: Tally, created: str) -> _Benchmark:
-    return _Benchmark(
+def _benchmark(tally: Tally, created: str) -> _SavedBenchmark:
+    return _SavedBenchmark(
         since=tally.taken_over or created,
         forks=tally.forks,
         metrics={
-            name: _Metric(**{part: getattr(one, part) for part in _Metric.__struct_fields__})
+            name: _SavedMetric(**{part: getattr(one, part) for part in _SavedMetric.__struct_fields__})
             for name, one in tally.metrics.items()
         },
         seconds=tally.seconds,
@@ -136,7 +136,7 @@ def _benchmark(tally: Tally, created: str) -> _Benchmark:
     )
 
 
-def _tally(saved: _Benchmark, metrics: Metrics) -> Tally:
+def _tally(saved: _SavedBenchmark, metrics: Metrics) -> Tally:
     return Tally(
         state="decided",
         forks=saved.forks,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jarvisperf.report.findings.model import BenchmarkFinding
-    from jarvisperf.report.html.rows import Row, Subject
+    from jarvisperf.report.html.rows import BenchmarkRow, Subject
     from jarvisperf.report.html.value_pictures import ValueAxis
     from jarvisperf.report.shared.report import Report
 
@@ -146,7 +146,7 @@ def _section(report: Report, family: _Family, metric: str) -> Section:
     )
 
 
-def _row(report: Report, subject: Subject, axis: ValueAxis, least: float | None) -> Row:
+def _row(report: Report, subject: Subject, axis: ValueAxis, least: float | None) -> BenchmarkRow:
     metric, head = subject.metric, subject.metric.head
     if head is None:
         raise ValueError("a row needs figures")

@@ -27,7 +27,7 @@ MOST_FLAMES = 60  # benchmarks with flame graphs; each takes some 20 kB
 ORDER: dict[str, int] = {verdict: number for number, verdict in enumerate(SEVERITY)}
 
 
-class Row(NamedTuple):
+class BenchmarkRow(NamedTuple):
     """A row of the page.
 
     Attributes:
@@ -95,7 +95,7 @@ def subjects(findings: Sequence[BenchmarkFinding]) -> list[Subject]:
     ]
 
 
-def compared_row(report: Report, subject: Subject, axis: ChangeAxis) -> Row:
+def compared_row(report: Report, subject: Subject, axis: ChangeAxis) -> BenchmarkRow:
     """Return the row of a metric that was compared."""
     metric = subject.metric
     words, more = "", ""
@@ -119,16 +119,16 @@ def compared_row(report: Report, subject: Subject, axis: ChangeAxis) -> Row:
     )
 
 
-def plain_row(report: Report, subject: Subject, picture: str, words: str, more: str) -> Row:
+def plain_row(report: Report, subject: Subject, picture: str, words: str, more: str) -> BenchmarkRow:
     """Return the row of a metric that was not compared."""
     verdict = "error" if subject.metric.verdict == "error" else ""
     return _row(report, subject, verdict=verdict, picture=picture, words=words, more=more, figures="")
 
 
-def bare_row(report: Report, number: int, finding: BenchmarkFinding) -> Row:
+def bare_row(report: Report, number: int, finding: BenchmarkFinding) -> BenchmarkRow:
     """Return the row of a benchmark that has no figures, because it failed, was skipped, or is new."""
     verdict = verdict_of(finding)
-    return Row(
+    return BenchmarkRow(
         id=f"b-{number}",
         name=short_name(report.names[finding.id]),
         note=finding.group or "",
@@ -150,12 +150,14 @@ def short_name(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else shortened([name], LONGEST_NAME)[0]
 
 
-def _row(report: Report, subject: Subject, *, verdict: str, picture: str, words: str, more: str, figures: str) -> Row:
+def _row(
+    report: Report, subject: Subject, *, verdict: str, picture: str, words: str, more: str, figures: str
+) -> BenchmarkRow:
     finding, metric = subject.finding, subject.metric
     name = report.names[finding.id]
     cause = cause_of(finding) if metric.verdict == "regressed" else None
     value = metric.head or metric.base
-    return Row(
+    return BenchmarkRow(
         id=subject.id,
         name=short_name(name),
         note=finding.group or "",

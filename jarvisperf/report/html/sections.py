@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jarvisperf.report.findings.model import BenchmarkFinding
-    from jarvisperf.report.html.rows import Row, Subject
+    from jarvisperf.report.html.rows import BenchmarkRow, Subject
     from jarvisperf.report.shared.report import Report
 
 MOST_NAMED = 40  # more rows than these get a picture of all of them at once
@@ -53,7 +53,7 @@ class Section(NamedTuple):
     columns: tuple[str, str]
     charts: list[Chart]
     scale: str
-    rows: list[Row]
+    rows: list[BenchmarkRow]
 
 
 def compared_sections(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[Section]:

@@ -31,7 +31,7 @@ NARROW_BARS = (13, 9)
 Cells = dict[str, str]
 
 
-class Layout(NamedTuple):
+class TableLayout(NamedTuple):
     """The columns of a table.
 
     Attributes:
@@ -45,7 +45,7 @@ class Layout(NamedTuple):
     bar_columns: int
 
 
-def layout_of(rows: Sequence[Cells], width: int, indent: int, mode: Mode) -> Layout:
+def layout_of(rows: Sequence[Cells], width: int, indent: int, mode: Mode) -> TableLayout:
     """Choose the columns.
 
     Args:
@@ -57,12 +57,12 @@ def layout_of(rows: Sequence[Cells], width: int, indent: int, mode: Mode) -> Lay
     longest = max(cell_len(row["benchmark"]) for row in rows)
     shortest = SHORTEST_NAME_COLUMNS if width >= NARROW_COLUMNS else SHORTEST_ON_NARROW_COLUMNS
     distinct = max(shortest, min(_distinct_columns([row["benchmark"] for row in rows]), DISTINCT_COLUMNS))
-    layout = Layout((), width, 0)
+    layout = TableLayout((), width, 0)
     silent = _silent(rows)
     for wanted, bar in _recording(rows) if mode == "record" else _comparing(rows, width, mode):
         columns = tuple(name for name in wanted if name not in silent)
         room = width - indent - sum(column_width(rows, name, bar) + len(GAP) for name in columns)
-        layout = Layout(columns, min(room, longest), bar)
+        layout = TableLayout(columns, min(room, longest), bar)
         if room >= min(longest, distinct if "base" in columns else shortest):
             break
     return layout

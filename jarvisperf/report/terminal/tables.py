@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.report.findings.model import BenchmarkFinding
     from jarvisperf.report.shared.report import Report, TableRow
-    from jarvisperf.report.terminal.layout import Cells, Layout
+    from jarvisperf.report.terminal.layout import Cells, TableLayout
 
 INDENT = "  "
 CHANGED = frozenset({"regressed", "improved"})
@@ -96,7 +96,7 @@ def table_of(report: Report, shown: list[BenchmarkFinding], columns: int, *, uni
 
 def _body(
     rows: Sequence[Cells],
-    layout: Layout,
+    layout: TableLayout,
     widths: Mapping[str, int],
     short: Mapping[str, str],
     indent: str,
