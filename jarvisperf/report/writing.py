@@ -56,7 +56,7 @@ def write_reports(
     """Write the report.
 
     Every format is rendered before the first file is written, so an interruption such as Ctrl-C leaves the earlier
-    report as it was. `report.json` is written last: whoever waits for it finds the other files in place.
+    report as it was. `report.json` is written last: a program that waits for it finds the other files in place.
 
     Args:
         findings: The findings to report.

@@ -1,7 +1,7 @@
 """Decides which functions are suspects: those that a benchmark executes and whose code differs between the arms.
 
 What a function reads counts as its code: names of its module, imported names and attributes of classes. An equal
-function that only head executes is no suspect: it counts with the suspect that calls it or that it calls.
+function that only head executes is not a suspect: it counts with the suspect that calls it or that it calls.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ class _DefinitionReader:
         Args:
             statements: The statements.
             prefix: The qualified name that they are inside of, with a dot; empty: the module.
-            in_function: Whether they are inside a function, whose own names are no definitions.
+            in_function: Whether they are inside a function, whose own names are not definitions.
         """
         for node in statements:
             if isinstance(node, Function):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class BypassedCore(Core):
     """The tiers of another engine, whose values are left alone. Removals work as always.
 
-    A write removes the key instead, because whoever reads it after the bypass must not get an older value.
+    A write removes the key instead, because a reader after the bypass must not get an older value.
 
     Args:
         core: The engine.

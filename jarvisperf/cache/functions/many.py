@@ -39,7 +39,7 @@ def cached_many(
     version: str | int | None = None,
     depends_on: Iterable[Callable[..., Any]] = (),
 ) -> CachedManyDecorator:
-    """Cache the results of a function, method or coroutine function that takes several ids, each id by itself.
+    """Cache the results of a function, method or coroutine function that takes several ids, each id separately.
 
     The function takes a list of ids and returns a mapping of ids and results: ``def users(ids: list[int]) -> dict[int,
     User]``. A call takes any iterable of ids as its first argument and returns a dict, in the order of the ids. The

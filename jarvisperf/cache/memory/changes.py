@@ -1,4 +1,4 @@
-"""Makes changes one at a time, also when a signal handler makes one in the middle of another."""
+"""Makes changes one at a time, even when a signal handler makes one in the middle of another."""
 
 from __future__ import annotations
 

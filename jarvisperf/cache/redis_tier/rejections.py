@@ -146,7 +146,7 @@ class Rejections:
 
 
 def _may_concern(error: Exception, writes: Sequence[Write]) -> bool:
-    """Return whether values, rather than the server, may be the reason of a failure."""
+    """Return whether values, rather than the server, may be the reason for a failure."""
     return isinstance(error, redis.ResponseError) or any(len(write.blob) >= _SUSPICIOUS_BYTES for write in writes)
 
 

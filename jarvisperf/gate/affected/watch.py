@@ -2,7 +2,7 @@
 
 Code objects are seen by `sys.monitoring`, which calls back once for each, or before Python 3.12 by a profile function.
 Files, imports and processes are seen by an audit hook (PEP 578), which nothing can remove. So are reads of a function's
-code: whoever compiles, inspects or serializes it depends on it without calling it.
+code: a caller that compiles, inspects or serializes it depends on it without calling it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TOOL = "jarvisperf"
 MOST_HELD = 1000  # values of a container whose origin is looked up
 OTHER_PROFILER = "another profiler replaced this one"
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/usr/")
-# Code between whoever wants a file or a function's code and the event.
+# Code between the caller that wants a file or a function's code and the event.
 _HELPERS = frozenset({"functools.py", "inspect.py", "linecache.py", "pathlib.py", "tokenize.py"})
 _LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 _PACKAGES = os.path.abspath(__file__).rpartition(f"{os.sep}jarvisperf{os.sep}gate{os.sep}")[0]  # noqa: PTH100

@@ -56,7 +56,7 @@ class Control:
 
     @classmethod
     def continued(cls, state: ControlState) -> Control:
-        """Return a control that goes on where an interrupted run's had ended."""
+        """Return a control that continues where that of an interrupted run ended."""
         control = cls()
         for log_ratio, launch, own_launches in state.pairs:
             control.add(log_ratio, own_launches, launch=("earlier", launch))

@@ -66,7 +66,7 @@ class PairedSamples(msgspec.Struct, frozen=True):
         head: The same for head.
         method: The clock, if there was a choice.
         slice_samples: Samples in each slice.
-        base_slice_calls: Calls in each slice of base, if they are not as many as in those of head.
+        base_slice_calls: Calls in each slice of base, if their number differs from that of head.
     """
 
     iterations: int

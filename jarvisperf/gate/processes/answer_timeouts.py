@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 UNKNOWN_SECONDS = 120.0  # of the first answers: a single call may take as long
-FEWEST_SECONDS = 30.0  # even on a machine that swaps, no short answer takes so long
+FEWEST_SECONDS = 30.0  # even on a machine that swaps, no short answer takes this long
 TIMES_AS_LONG = 10.0
 
 

@@ -73,7 +73,7 @@ def installed_packages(folders: Iterable[str]) -> list[str]:
     """Return the distributions in folders with their versions, by the names of their metadata.
 
     Args:
-        folders: Entries of the module search path; those that are no folders are left out.
+        folders: Entries of the module search path; those that are not folders are left out.
     """
     found: set[str] = set()
     for folder in folders:

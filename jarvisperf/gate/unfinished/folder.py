@@ -104,7 +104,7 @@ class UnfinishedRuns:
     def _read(self, path: str) -> Unfinished:
         about = (self._own / path).lstat()
         if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST_BYTES:
-            raise NotOursError("it is no plain file, or too large")
+            raise NotOursError("it is not a regular file, or too large")
         return unpack(self._place.read(path), self._key)
 
     def _newest_first(self) -> list[str]:

@@ -2,11 +2,11 @@
 
 A thread starts when passages have been added or a search has met waiting ones, and ends when none are left. It takes
 about a second's work at a time, so that a query never waits long for the model, and memory stays bounded. An error ends
-it; the next search or addition starts it again, and its message is shown until then. Whoever waits computes along, and
-gets the error itself.
+it; the next search or addition starts it again, and its message is shown until then. A caller that waits computes
+vectors as well, and gets the error itself.
 
-The thread is not a daemon: a program that ends without closing its RAG first finishes what it has added. What others
-left waiting stops with the program, and waits for the next one.
+The thread is not a daemon: a program that ends without closing its RAG first finishes what it has added. Work on
+passages that others left waiting stops with the program, and the next one continues it.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class BackgroundEmbedder:
 
     @property
     def has_added(self) -> bool:
-        """Whether something waits that this object has added."""
+        """Whether anything that this object has added is still waiting."""
         return self._additions > self._finished_additions
 
     def note_added(self) -> None:
@@ -208,7 +208,7 @@ class BackgroundEmbedder:
         return self._failed_at is not None and self._clock() - self._failed_at < _SECONDS_BETWEEN_FAILURES
 
     def note_failure(self, error: Exception) -> None:
-        """Keep what went wrong for those who search, until it goes well."""
+        """Keep the failure, which searches report until embedding succeeds again."""
         self._failed_at = self._clock()
         self.failure = in_one_line(error)
 

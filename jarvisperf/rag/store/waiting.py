@@ -9,9 +9,9 @@ read it see nothing unfinished. The collection of waiting passages is named afte
 of a deleted collection never reach another one. Chroma requires a vector for each record; here it is a number that is
 never searched.
 
-Each write of a waiting passage gives it a new token. Whoever has computed its vector stores that only if the passage
-still waits with the same token, so a passage that was deleted or changed in the meantime neither comes back nor gets
-the vector of its old text.
+Each write of a waiting passage gives it a new token. A process that has computed its vector stores it only if the
+passage still waits with the same token, so a passage that was deleted or changed in the meantime neither comes back nor
+gets the vector of its old text.
 """
 
 from __future__ import annotations
