@@ -24,7 +24,6 @@ PATIENT_SECONDS = 10.0
 def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
     """Measure a function: ``jarvis_bench(func, *args, **kwargs)``, ``.pedantic``, or a metric by its name."""
     from pytest_jarvisperf.collection.records import record_of
-    from pytest_jarvisperf.markers.jarvis import read_bench_marker
     from pytest_jarvisperf.measuring.event_loops.of_fixtures import loop_of_fixtures
     from pytest_jarvisperf.measuring.jarvis_bench import JarvisBench
     from pytest_jarvisperf.state import state_of
@@ -32,7 +31,6 @@ def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
     state = state_of(request.config)
     bench = JarvisBench(
         record_of(request.node),
-        read_bench_marker(request.node),
         state.options.budget_seconds,
         state.harness,
         functools.partial(loop_of_fixtures, request),

@@ -30,7 +30,7 @@ def record_of(item: pytest.Item) -> BenchmarkRecord:
     else:  # a fixture or a plugin may have added a marker since collection
         check_markers(item, state_of(item.config).marker_keys)
         marker = read_bench_marker(item)
-        found.group, found.before = _group(item, marker), marker.before
+        found.group, found.marker = _group(item, marker), marker
         found.profile_request = profile_request(item)
     found.claimed = True
     return found
@@ -60,7 +60,7 @@ def start_record(item: pytest.Item, *, whole_test: bool = False) -> BenchmarkRec
         item.nodeid,
         _group(item, marker),
         parameters_of(item),
-        marker.before,
+        marker,
         profile_request=profile_request(item),
         whole_test=whole_test,
     )

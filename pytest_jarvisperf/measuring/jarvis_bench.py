@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from jarvisperf.measure.side_by_side import Together
     from jarvisperf.measure.targets import Target
     from jarvisperf.measure.targets.waiters import Waiter
-    from pytest_jarvisperf.markers.jarvis import BenchMarker
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
@@ -38,7 +37,6 @@ class JarvisBench:
 
     Args:
         record: The test's record.
-        marker: The test's marker.
         budget_seconds: Measuring time, unless the marker sets one.
         harness: Measures the targets.
         find_loop: Returns the loop of the test's async fixtures, None if there are none.
@@ -52,15 +50,13 @@ class JarvisBench:
     def __init__(
         self,
         record: BenchmarkRecord,
-        marker: BenchMarker,
         budget_seconds: float,
         harness: Harness,
         find_loop: Callable[[], Waiter | None],
         metrics: Metrics = BUILT_IN,
     ) -> None:
         self._record = record
-        self._marker = marker
-        self._budget_seconds = marker.budget_seconds or budget_seconds
+        self._budget_seconds = record.marker.budget_seconds or budget_seconds
         self._harness = harness
         self._find_loop = find_loop
         self._metrics = metrics
@@ -87,7 +83,7 @@ class JarvisBench:
         from jarvisperf.measure.sampling import Plan
 
         self._claim(TIME)
-        warmup = self._marker.warmup_seconds
+        warmup = self._record.marker.warmup_seconds
         plan = Plan(
             budget_seconds=self._budget_seconds,
             warmup_seconds=self._budget_seconds * WARMUP_SHARE if warmup is None else warmup,
@@ -96,10 +92,10 @@ class JarvisBench:
         def measure(target: Target) -> Any:
             return self._harness.time(self._record, target, plan)[0]
 
-        if self._marker.setup is None:
+        if self._record.marker.setup is None:
             return self._measure_calls("jarvis_bench", func, args, kwargs, measure)  # type: ignore[no-any-return]
         return self._measure_with_set_up(  # type: ignore[no-any-return]
-            "jarvis_bench", func, args, kwargs, measure, {"setup": self._marker.setup}
+            "jarvis_bench", func, args, kwargs, measure, {"setup": self._record.marker.setup}
         )
 
     def pedantic(

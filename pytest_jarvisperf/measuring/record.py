@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jarvisperf.profiles.model import Engine
     from jarvisperf.profiles.pairing import Sliced
     from jarvisperf.runs.model import Benchmark, Metric, SideBySide
+    from pytest_jarvisperf.markers.jarvis import BenchMarker
 
 
 class ProfileRequest(NamedTuple):
@@ -34,7 +35,7 @@ class BenchmarkRecord:
         id: The pytest node id.
         group: The group that reports show it in.
         params: Its parameters as text, by name.
-        before: The id of its uncached or naive counterpart.
+        marker: The keys of its markers.
         metrics: The metrics measured so far.
         extra_info: The author's notes.
         error: The reason why it has no figures.
@@ -56,7 +57,7 @@ class BenchmarkRecord:
     id: str
     group: str | None
     params: dict[str, str]
-    before: str | None
+    marker: BenchMarker
     metrics: dict[str, Metric] = field(default_factory=dict)
     extra_info: dict[str, str] = field(default_factory=dict)
     error: str | None = None
@@ -73,6 +74,11 @@ class BenchmarkRecord:
     call_seconds: float = 0.0
     total_seconds: float = 0.0
     side_by_side: SideBySide | None = None
+
+    @property
+    def before(self) -> str | None:
+        """The id of its uncached or naive counterpart."""
+        return self.marker.before
 
     @contextmanager
     def watching_target(self) -> Iterator[None]:
