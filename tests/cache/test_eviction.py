@@ -11,7 +11,7 @@ from collections import Counter, OrderedDict
 import pytest
 
 from jarvisperf.cache.memory import eviction
-from jarvisperf.cache.memory.policy_trial import MOST_KEYS_SIMULATED, FrequencySketch, PolicyTrial
+from jarvisperf.cache.memory.policy_trial import MOST_KEYS_SIMULATED, FrequencySketch, PolicyTrial, _FrequentTable
 from jarvisperf.cache.memory.tier import MemoryTier
 from jarvisperf.cache.values.isolation import Held
 
@@ -163,6 +163,30 @@ def test_once_cleared_it_keeps_no_value_alive():
     memory.clear()
     gc.collect()
     assert gone() is None
+
+
+def test_the_simulated_window_is_left_by_the_key_that_was_requested_longest_ago():
+    table = _FrequentTable(ExactCounts(0))
+    for number in range(100):
+        table.request(f"k{number}", 100)
+    assert table.request("k95", 100)
+    table.request("new", 100)
+    assert table.request("k95", 100)
+    assert not table.request("k96", 100)
+
+
+def test_so_is_the_simulated_protected_segment():
+    counts = ExactCounts(0)
+    table = _FrequentTable(counts)
+    for number in range(20):
+        table.request(f"k{number}", 20)
+    for key in (*(f"k{number}" for number in range(15)), "k0", "k15"):  # 15 may be protected
+        assert table.request(key, 20)
+    for number in range(5):
+        counts.add(f"new {number}", 9)
+        table.request(f"new {number}", 20)
+    assert table.request("k0", 20)
+    assert not table.request("k1", 20)
 
 
 @pytest.fixture

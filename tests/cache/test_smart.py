@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jarvisperf.cache import Found, SmartCache
+from jarvisperf.cache import Found, SmartCache, cached_many
 from jarvisperf.cache.keys.pattern import KeyPattern
 from jarvisperf.cache.testing import core_of, forget_memory, store_of, tier_of
 
@@ -447,6 +447,16 @@ def test_a_password_in_a_malformed_url_is_not_shown():
     with pytest.raises(ValueError, match=r"user:\*\*\*@host") as caught:
         SmartCache("redis://user:secret@host/x", None)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("tier", ["redis", "disk"])
+def test_each_tier_counts_what_was_written_to_it(make_cache, real_redis, tmp_path, tier):
+    cache = make_cache(real_redis.url, tmp_path)
+    cache.set("a", 1)
+    cache.set_many({"b": 2, "c": 3})
+    cache.get_or_set("d", lambda: 4)
+    cached_many(cache=cache, key_prefix="e")(lambda names: dict.fromkeys(names, 5))(["x", "y"])
+    assert cache.get_stats()["tiers"][tier]["sets"] == 6
 
 
 def test_statistics_begin_at_nothing(make_cache):

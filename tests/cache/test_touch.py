@@ -32,6 +32,15 @@ def get_back(cache, faults) -> None:
     wait_until(lambda: cache.get_stats()["redis_available"])
 
 
+@pytest.mark.parametrize("seconds", [10, 11])
+def test_what_has_expired_is_not_extended(make_cache, tmp_path, clock, wall_clock, seconds):
+    cache = make_cache(None, tmp_path, clock=clock, wall_clock=wall_clock, memory_items=0)
+    cache.set("k", "v", ttl=10)
+    wall_clock.advance(seconds)
+    assert not cache.touch("k", 100)
+    assert cache.get("k") is None
+
+
 def test_a_tag_lives_as_long_as_what_was_touched(make_cache, real_redis, client, namespace):
     cache = make_cache(real_redis.url)
     cache.set("k", 1, ttl=600, tags=["t"])
