@@ -11,7 +11,14 @@ from collections import Counter, OrderedDict
 import pytest
 
 from jarvisperf.cache.memory import eviction
-from jarvisperf.cache.memory.policy_trial import MOST_KEYS_SIMULATED, FrequencySketch, PolicyTrial, _FrequentTable
+from jarvisperf.cache.memory.policy_trial import (
+    MOST_KEYS_SIMULATED,
+    FrequencySketch,
+    PolicyTrial,
+    _FrequentTable,
+    protected_size,
+    window_size,
+)
 from jarvisperf.cache.memory.tier import MemoryTier
 from jarvisperf.cache.values.isolation import Held
 
@@ -119,6 +126,11 @@ class ExactCounts(Counter):
 
     def count(self, key: str) -> int:
         return self[key]
+
+
+@pytest.mark.parametrize(("entries", "window", "protected"), [(1, 1, 0), (19, 1, 14), (40, 2, 30), (1000, 50, 760)])
+def test_even_the_smallest_cache_has_a_window(entries, window, protected):
+    assert (window_size(entries), protected_size(entries)) == (window, protected)
 
 
 def test_a_protected_entry_that_must_leave_is_evicted_like_one_that_arrived_then(monkeypatch):
@@ -247,6 +259,15 @@ def test_the_sketch_never_counts_too_little_before_it_forgets():
     for number in range(500):
         sketch.add(str(number), number % 8)
     assert all(sketch.count(str(number)) >= number % 8 for number in range(500))
+
+
+def test_the_sketch_halves_its_counts_after_ten_requests_for_each_key_that_it_expects():
+    sketch = FrequencySketch(16)
+    sketch.add("k", 15)
+    sketch.add("other", 144)
+    assert sketch.count("k") == 15
+    sketch.add("other")
+    assert sketch.count("k") == 7
 
 
 def test_the_sketch_forgets():

@@ -369,6 +369,20 @@ def test_the_latency_of_a_call_is_the_time_that_the_store_takes(tier, store, mon
     assert tier.latency.percentiles().p50_seconds == pytest.approx(3, rel=0.08)
 
 
+def test_one_read_in_eight_is_timed(tier, store, monkeypatch):
+    clock, durations, use = Clock(), iter([3, *[100] * 7, 3]), store._use
+
+    def use_slowly() -> None:
+        clock.advance(next(durations))
+        use()
+
+    monkeypatch.setattr(store, "_use", use_slowly)
+    monkeypatch.setattr(guarded.time, "perf_counter", clock)
+    for _ in range(9):
+        tier.read("k")
+    assert tier.latency.percentiles().p99_seconds == pytest.approx(3, rel=0.08)
+
+
 @pytest.mark.parametrize(
     ("method", "call"),
     [
