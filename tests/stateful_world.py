@@ -79,7 +79,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).parent / "cache" / "cache_worker.py"],
+            [sys.executable, Path(__file__).parent / "cache" / "faults" / "cache_worker.py"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jarvisperf.cache import Found, SmartCache
+from jarvisperf.cache import Found, SmartCache, cached_many
 from jarvisperf.cache.keys.pattern import KeyPattern
 from jarvisperf.cache.testing import core_of, forget_memory, store_of, tier_of
 
@@ -449,12 +449,20 @@ def test_a_password_in_a_malformed_url_is_not_shown():
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("tier", ["redis", "disk"])
+def test_each_tier_counts_what_was_written_to_it(make_cache, real_redis, tmp_path, tier):
+    cache = make_cache(real_redis.url, tmp_path)
+    cache.set("a", 1)
+    cache.set_many({"b": 2, "c": 3})
+    cache.get_or_set("d", lambda: 4)
+    cached_many(cache=cache, key_prefix="e")(lambda names: dict.fromkeys(names, 5))(["x", "y"])
+    assert cache.get_stats()["tiers"][tier]["sets"] == 6
+
+
 def test_statistics_begin_at_nothing(make_cache):
     stats = make_cache().get_stats()
-    numbers = [
-        value for value in [*stats.values(), *stats["tiers"]["memory"].values()] if isinstance(value, int | float)
-    ]
-    assert not any(numbers)
+    counts = [stats, *stats["tiers"].values()]
+    assert not any(value for each in counts for value in each.values() if isinstance(value, int | float))
 
 
 def test_statistics_add_up(cache):

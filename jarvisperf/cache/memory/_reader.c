@@ -2,9 +2,9 @@
    fast_path.open_plain, for many entries from Redis or the disk. And is_flat, which finds values that can be encoded as
    they are.
 
-   Optional: without this module, those functions do the same, and the encoder checks every value as it goes. Both must do exactly the same, in the same order;
-   tests/cache/test_compiled.py runs both. Fields of an entry in memory are read where the class keeps them, because
-   looking them up by name would take as long as the rest of a hit. */
+   Optional: without this module, those functions do the same, and the encoder checks every value as it goes. Both must
+   do exactly the same, in the same order; tests/cache/memory/test_compiled.py runs both. Fields of an entry in memory
+   are read where the class keeps them, because looking them up by name would take as long as the rest of a hit. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

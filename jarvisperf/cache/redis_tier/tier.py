@@ -131,8 +131,14 @@ class RemoteTier(GuardedTier):
 
     def fill(self, write: Write, lease: Lease) -> bool:
         """Store a value computed under a lease; return False if the key has changed since."""
+
+        def fill() -> bool:
+            is_held = self._store.fill(*write, lease)
+            self.sets += is_held
+            return is_held
+
         return self.change(
-            lambda: self._store.fill(*write, lease),
+            fill,
             # The value may predate a change by another process that this one has missed.
             lambda: self._note_deleted([write.key]),
             otherwise=True,
@@ -150,10 +156,13 @@ class RemoteTier(GuardedTier):
         lost: set[str] = set()
 
         def fill() -> set[str]:
+            stored = len(writes)
             try:
                 self._store.fill_many(writes, leases, lost)
             except RejectedError as error:  # the others are stored
                 self.note_rejected(error)
+                stored = error.stored
+            self.sets += stored - len(lost)
             return lost
 
         nothing: set[str] = set()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from jarvisperf.cache.redis_tier.connection.url import check_redis_url, without_password
-from jarvisperf.cache.testing import forget_memory
+from jarvisperf.cache.testing import forget_memory, tier_of
+from jarvisperf.cache.values.envelopes.envelope import version_of
+from jarvisperf.cache.values.envelopes.marks import tombstone
 
 
 @pytest.fixture
@@ -19,6 +21,13 @@ def test_an_entry_stands_under_its_namespace_and_expires_in_redis_too(cache, cli
     assert 90_000 < client.pttl(f"{namespace}:k") <= 100_000
     cache.set("k", "v", ttl=float("inf"))
     assert client.pttl(f"{namespace}:k") == -1
+
+
+def test_a_deletion_is_newer_than_the_value_that_it_deletes(cache, client, namespace):
+    cache.set("k", "v")
+    version = version_of(client.get(f"{namespace}:k"))
+    tier_of(cache, "redis").delete_many(["k"])
+    assert client.get(f"{namespace}:k") > tombstone(version)  # both begin alike, and the version follows
 
 
 @pytest.mark.parametrize("blob", [b"", b"rubbish", b"JPC\x01" + bytes(60), b"\x80\x04N."])

@@ -1,6 +1,6 @@
 """A soak test: minutes of everything the cache does, with faults; memory use must stay flat. See ``tox.ini``.
 
-    python tests/cache/soak.py --seconds 600
+    python tests/cache/faults/soak.py --seconds 600
 
 Two caches share a Redis, as two processes do. Besides single keys, their threads use functions with cached errors,
 jitter, stale results, batches of ids, refreshes and bypasses. Values are compressed, and some computations outlast

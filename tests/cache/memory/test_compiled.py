@@ -27,7 +27,7 @@ from jarvisperf.cache.values.envelopes.envelope import MESSAGEPACK, PICKLE, Enco
 from jarvisperf.cache.values.isolation import Held, hold_plain
 from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def hatch_build():

@@ -169,6 +169,18 @@ def test_the_lease_for_replacing_a_value_is_renewed_as_well(pair, client, namesp
     assert not one.renew("k", lease, LEASE_SECONDS)
 
 
+def test_after_a_value_was_replaced_another_process_may_replace_it_at_once(
+    make_cache, real_redis, client, namespace, clock, wall_clock
+):
+    cache = make_cache(real_redis.url, clock=clock, wall_clock=wall_clock, lease_seconds=3600)
+    cache.get_or_set("k", lambda: "old", ttl=10, stale_ttl=100)
+    clock.advance(50)
+    wall_clock.advance(50)
+    assert cache.get_or_set("k", lambda: "new", ttl=10, stale_ttl=100) == "old"
+    wait_until(lambda: cache.get("k") == "new")
+    wait_until(lambda: not client.keys(f"{namespace}#refresh#*"))
+
+
 def test_a_long_computation_is_renewed_and_its_value_is_stored(make_cache, real_redis, monkeypatch):
     cache, other = make_cache(real_redis.url, lease_seconds=0.03), make_cache(real_redis.url)
     heartbeat = core_of(cache).heartbeat

@@ -32,6 +32,42 @@ def get_back(cache, faults) -> None:
     wait_until(lambda: cache.get_stats()["redis_available"])
 
 
+@pytest.mark.parametrize("seconds", [10, 11])
+@pytest.mark.parametrize("tier", ["memory", "disk"])
+def test_what_has_expired_is_not_extended(make_cache, tmp_path, clock, wall_clock, tier, seconds):
+    cache = make_cache(None, tmp_path if tier == "disk" else None, clock=clock, wall_clock=wall_clock)
+    cache.set("k", "v", ttl=10)
+    if tier == "disk":
+        forget_memory(cache)
+    clock.advance(seconds)
+    wall_clock.advance(seconds)
+    assert not cache.touch("k", 100)
+    assert cache.get("k") is None
+
+
+def test_a_stale_value_is_not_extended(make_cache, clock):
+    cache = make_cache(clock=clock)
+    cache.get_or_set("k", lambda: "v", ttl=10, stale_ttl=100)
+    clock.advance(10)
+    assert not cache.touch("k", 100)
+
+
+def test_nor_is_it_stored_once_redis_is_back(make_cache, clock, refusing_url):
+    cache = make_cache(refusing_url, clock=clock)
+    cache.get_or_set("k", lambda: "v", ttl=10, stale_ttl=100)
+    clock.advance(10)
+    assert not cache.touch("k", 100)
+    assert tier_of(cache, "redis")._pending.snapshot().changes["k"].write is None
+
+
+def test_memory_that_must_ask_below_extends_nothing_that_is_gone_there(make_cache, tmp_path, clock):
+    cache = make_cache(None, tmp_path, clock=clock, memory_seconds=60)
+    cache.set("k", "v", ttl=1000)
+    store_of(cache, "disk").delete("k")
+    clock.advance(60)
+    assert not cache.touch("k", 100)
+
+
 def test_a_tag_lives_as_long_as_what_was_touched(make_cache, real_redis, client, namespace):
     cache = make_cache(real_redis.url)
     cache.set("k", 1, ttl=600, tags=["t"])

@@ -60,6 +60,18 @@ def test_a_missing_value_is_made_and_kept(cache):
     assert cache.get_or_set("k", slow) == [2]
 
 
+def test_memory_holds_a_computed_value_too(cache):
+    cache.get_or_set("k", lambda: [1])
+    assert cache.get_from_memory("k") == [1]
+    assert cache.get_stats()["sets"] == 1
+
+
+def test_memory_holds_it_while_redis_is_down(make_cache, refusing_url):
+    cache = make_cache(refusing_url)
+    cache.get_or_set("k", lambda: [1])
+    assert cache.get_from_memory("k") == [1]
+
+
 def test_threads_that_want_one_value_make_it_once(cache):
     slow = Slow()
     assert in_threads(16, lambda: cache.get_or_set("k", slow)) == [[1]] * 16
@@ -137,6 +149,34 @@ def test_who_is_cancelled_during_a_call_leaves_nothing_that_others_wait_for(make
     asyncio.run(given_up())
     assert not core_of(cache)._computations.by_key
     assert core_of(other).look("k") is not None or isinstance(core_of(other).take_lease("k", None, 30.0), Lease)
+
+
+def test_who_is_cancelled_before_the_computation_begins_computes_nothing(make_cache, real_redis, monkeypatch):
+    cache = make_cache(real_redis.url)
+    asked, may_answer, runs = threading.Event(), threading.Event(), []
+    take_lease = core_of(cache).take_lease
+
+    def take_slowly(*args: object) -> object:
+        asked.set()
+        may_answer.wait(SOON_SECONDS)
+        return take_lease(*args)
+
+    monkeypatch.setattr(core_of(cache), "take_lease", take_slowly)
+
+    async def compute() -> None:
+        runs.append(1)
+
+    async def give_up() -> None:
+        waiting = asyncio.create_task(AsyncSmartCache(cache=cache).get_or_set("k", compute))
+        await asyncio.to_thread(asked.wait, SOON_SECONDS)
+        waiting.cancel()
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0, may_answer.set)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(give_up())
+    assert runs == []
 
 
 def test_a_value_that_can_be_neither_stored_nor_copied_reaches_all_who_wait(cache):

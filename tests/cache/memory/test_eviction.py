@@ -11,7 +11,14 @@ from collections import Counter, OrderedDict
 import pytest
 
 from jarvisperf.cache.memory import eviction
-from jarvisperf.cache.memory.policy_trial import MOST_KEYS_SIMULATED, FrequencySketch, PolicyTrial
+from jarvisperf.cache.memory.policy_trial import (
+    MOST_KEYS_SIMULATED,
+    FrequencySketch,
+    PolicyTrial,
+    _FrequentTable,
+    protected_size,
+    window_size,
+)
 from jarvisperf.cache.memory.tier import MemoryTier
 from jarvisperf.cache.values.isolation import Held
 
@@ -121,6 +128,11 @@ class ExactCounts(Counter):
         return self[key]
 
 
+@pytest.mark.parametrize(("entries", "window", "protected"), [(1, 1, 0), (19, 1, 14), (40, 2, 30), (1000, 50, 760)])
+def test_even_the_smallest_cache_has_a_window(entries, window, protected):
+    assert (window_size(entries), protected_size(entries)) == (window, protected)
+
+
 def test_a_protected_entry_that_must_leave_is_evicted_like_one_that_arrived_then(monkeypatch):
     monkeypatch.setattr(eviction, "PolicyTrial", FrequencyLeads)
     monkeypatch.setattr(eviction, "FrequencySketch", ExactCounts)
@@ -163,6 +175,30 @@ def test_once_cleared_it_keeps_no_value_alive():
     memory.clear()
     gc.collect()
     assert gone() is None
+
+
+def test_the_simulated_window_is_left_by_the_key_that_was_requested_longest_ago():
+    table = _FrequentTable(ExactCounts(0))
+    for number in range(100):
+        table.request(f"k{number}", 100)
+    assert table.request("k95", 100)
+    table.request("new", 100)
+    assert table.request("k95", 100)
+    assert not table.request("k96", 100)
+
+
+def test_so_is_the_simulated_protected_segment():
+    counts = ExactCounts(0)
+    table = _FrequentTable(counts)
+    for number in range(20):
+        table.request(f"k{number}", 20)
+    for key in (*(f"k{number}" for number in range(15)), "k0", "k15"):  # 15 may be protected
+        assert table.request(key, 20)
+    for number in range(5):
+        counts.add(f"new {number}", 9)
+        table.request(f"new {number}", 20)
+    assert table.request("k0", 20)
+    assert not table.request("k1", 20)
 
 
 @pytest.fixture
@@ -223,6 +259,15 @@ def test_the_sketch_never_counts_too_little_before_it_forgets():
     for number in range(500):
         sketch.add(str(number), number % 8)
     assert all(sketch.count(str(number)) >= number % 8 for number in range(500))
+
+
+def test_the_sketch_halves_its_counts_after_ten_requests_for_each_key_that_it_expects():
+    sketch = FrequencySketch(16)
+    sketch.add("k", 15)
+    sketch.add("other", 144)
+    assert sketch.count("k") == 15
+    sketch.add("other")
+    assert sketch.count("k") == 7
 
 
 def test_the_sketch_forgets():

@@ -16,7 +16,8 @@ from jarvisperf.cache.keys.pattern import EVERY_KEY, KeyPattern
 from jarvisperf.cache.outage import guarded
 from jarvisperf.cache.outage.guarded import GuardedTier
 from jarvisperf.cache.outage.replay import Change, Pending
-from jarvisperf.cache.outage.store import CorruptEntryError, Write
+from jarvisperf.cache.outage.store import CorruptEntryError, RejectedError, Write
+from jarvisperf.cache.testing import Clock
 from jarvisperf.cache.values.envelopes.versions import Versions
 
 
@@ -57,6 +58,9 @@ class Switchable:
         for tag in tags:
             self.tagged.setdefault(tag, set()).add(key)
         return True
+
+    def put_many(self, writes) -> int:
+        return sum(self.put(*write) for write in writes)
 
     def invalidate_tags(self, tags) -> set[str]:
         self._use()
@@ -342,6 +346,70 @@ def test_a_failure_nobody_foresaw_is_logged_with_its_type(store, monkeypatch, ca
             "ZeroDivisionError: division by zero"
         )
     ]
+
+
+CALLS = {
+    "read": lambda tier: tier.read("k"),
+    "put": lambda tier: tier.put("k", b"v", 1),
+    "put_many": lambda tier: tier.put_many([Write("k", b"v", 1)]),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
+def test_the_latency_of_a_call_is_the_time_that_the_store_takes(tier, store, monkeypatch, call):
+    clock, use = Clock(), store._use
+
+    def use_slowly() -> None:
+        clock.advance(3)
+        use()
+
+    monkeypatch.setattr(store, "_use", use_slowly)
+    monkeypatch.setattr(guarded.time, "perf_counter", clock)
+    call(tier)
+    assert tier.latency.percentiles().p50_seconds == pytest.approx(3, rel=0.08)
+
+
+def test_one_read_in_eight_is_timed(tier, store, monkeypatch):
+    clock, durations, use = Clock(), iter([3, *[100] * 7, 3]), store._use
+
+    def use_slowly() -> None:
+        clock.advance(next(durations))
+        use()
+
+    monkeypatch.setattr(store, "_use", use_slowly)
+    monkeypatch.setattr(guarded.time, "perf_counter", clock)
+    for _ in range(9):
+        tier.read("k")
+    assert tier.latency.percentiles().p99_seconds == pytest.approx(3, rel=0.08)
+
+
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [
+        ("get", lambda tier: tier.read("k")),
+        ("put", lambda tier: tier.put("k", b"v", 1)),
+        ("delete", lambda tier: tier.delete("k")),
+        ("keys", lambda tier: tier.keys(EVERY_KEY)),
+    ],
+)
+def test_what_a_store_rejects_is_counted_and_the_store_stays_in_use(tier, store, monkeypatch, method, call):
+    def reject(*_: object) -> None:
+        raise RejectedError(["k"], ValueError("forbidden"))
+
+    monkeypatch.setattr(store, method, reject, raising=False)
+    assert not call(tier)
+    assert (tier.rejected, tier.errors, tier.available) == (1, 0, True)
+
+
+def test_a_rejection_of_several_values_is_logged_with_the_first_key(tier, store, monkeypatch, caplog):
+    def reject(*_: object) -> None:
+        raise RejectedError(["a", "b"], ValueError("forbidden"))
+
+    monkeypatch.setattr(store, "put_many", reject)
+    for _ in range(2):
+        tier.put_many([Write("a", b"v", 1), Write("b", b"v", 1)])
+    assert caplog.messages == ["switchable cache tier rejects 'a'; the other tiers keep it: ValueError: forbidden"]
+    assert tier.rejected == 4
 
 
 def test_a_store_that_is_down_from_the_start_is_no_error(store):

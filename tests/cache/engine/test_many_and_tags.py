@@ -36,6 +36,15 @@ def test_many_are_set_and_got_together(cache, forget):
     assert 99 < cache.ttl("k7") <= 100
 
 
+@pytest.mark.parametrize("tier", ["redis", "disk"])
+def test_each_of_many_keys_counts_a_hit_or_a_miss_of_the_tier_that_was_asked(make_cache, real_redis, tmp_path, tier):
+    cache = make_cache(*((real_redis.url, None) if tier == "redis" else (None, tmp_path)), memory_items=0)
+    cache.set("a", 1)
+    cache.get_many(["a", "b", "c"])
+    stats = cache.get_stats()
+    assert (stats[f"{tier}_hits"], stats[f"{tier}_misses"], stats["misses"]) == (1, 2, 2)
+
+
 def test_none_is_a_value_among_many(cache, forget):
     cache.set_many({"k": None})
     forget()

@@ -11,7 +11,8 @@ from waiting import SOON_SECONDS, wait_until
 
 from jarvisperf.cache import SmartCache, cached_many
 from jarvisperf.cache.redis_tier.messages import Message, change_to_bytes, from_bytes, to_bytes
-from jarvisperf.cache.testing import RedisFaults, core_of, forget_memory, store_of
+from jarvisperf.cache.testing import Clock, RedisFaults, core_of, forget_memory, stop_listening, store_of
+from jarvisperf.cache.values.envelopes.envelope import version_of
 
 
 @pytest.mark.parametrize("key", ["k", "\ud800é", "x" * 300])
@@ -218,6 +219,33 @@ def test_what_another_process_invalidates_before_memory_takes_it_is_not_kept(pai
     assert set(memory.entries) <= {"k", "j"}
 
 
+READS = {
+    "get": lambda cache: cache.get("k"),
+    "lookup": lambda cache: cache.lookup("k"),
+    "get_many": lambda cache: cache.get_many(["k", "absent"]),
+}
+
+
+@pytest.mark.parametrize("is_at_second_hand", [False, True])
+@pytest.mark.parametrize("memory_items", [0, 100])
+@pytest.mark.parametrize("read", READS.values(), ids=list(READS))
+def test_a_write_after_a_read_has_the_later_version_even_if_the_writers_clock_is_behind(
+    make_cache, real_redis, client, namespace, wall_clock, read, memory_items, is_at_second_hand
+):
+    behind = make_cache(real_redis.url, wall_clock=wall_clock, memory_items=memory_items)
+    stop_listening(behind)  # it would learn the version from the message, too
+    writer = make_cache(real_redis.url, wall_clock=Clock(wall_clock() + 100))
+    if is_at_second_hand:
+        writer.set("x", "of the future")
+        writer = make_cache(real_redis.url, wall_clock=wall_clock)
+        assert writer.get("x")
+    writer.set("k", "old")
+    version = version_of(client.get(f"{namespace}:k"))
+    assert read(behind)
+    behind.set("k", "new")
+    assert version_of(client.get(f"{namespace}:k")) > version
+
+
 def test_memory_is_believed_no_longer_than_its_maximum_age(make_cache, real_redis, clock):
     cache = make_cache(real_redis.url, clock=clock, memory_seconds=60)
     cache.set("k", "v", ttl=1000)
@@ -228,6 +256,18 @@ def test_memory_is_believed_no_longer_than_its_maximum_age(make_cache, real_redi
     clock.advance(2)
     assert cache.get("k") == "v"
     assert cache.get_stats()["redis_hits"] == hits + 1
+
+
+def test_what_is_gone_below_is_gone_once_memory_has_reached_its_maximum_age(
+    make_cache, real_redis, client, namespace, clock
+):
+    cache = make_cache(real_redis.url, clock=clock, memory_seconds=60)
+    cache.set("k", "v", ttl=1000)
+    client.delete(f"{namespace}:k")  # as a server does that is short of memory
+    clock.advance(59)
+    assert cache.get("k") == "v"
+    clock.advance(2)
+    assert cache.get("k") is None
 
 
 def test_a_lost_subscription_drops_memory_and_is_made_anew(pair, real_redis):

@@ -12,10 +12,10 @@ import weakref
 from contextvars import ContextVar
 
 import pytest
-from callers import callers_of, let_time_pass_for_computations
+from callers import callers_of, let_time_pass_for_computations, most_callers
 from waiting import SOON_SECONDS, until, wait_until
 
-from jarvisperf.cache import AsyncSmartCache, SmartCache, cached
+from jarvisperf.cache import AsyncSmartCache, SmartCache, cached, cached_many
 from jarvisperf.cache.testing import core_of
 
 
@@ -163,6 +163,19 @@ def test_a_computation_that_was_overtaken_does_not_replace_the_newer_value(make_
     assert cache.get("k") == "newer"
 
 
+def test_while_a_new_value_is_computed_only_who_accepts_a_stale_one_gets_it(make_cache, clock):
+    cache, new = make_cache(clock=clock), Held("new")
+    cache.get_or_set("k", lambda: "old", ttl=10, stale_ttl=100)
+    clock.advance(50)
+    first = Started(lambda: cache.get_or_set("k", new))
+    assert new.begun.wait(SOON_SECONDS)
+    second = Started(lambda: cache.get_or_set("k", new))
+    wait_until(lambda: callers_of(cache, "k") == 2 or not second.is_alive())
+    assert Started(lambda: cache.get_or_set("k", new, stale_ttl=100)).result() == "old"
+    new.released.set()
+    assert [first.result(), second.result()] == ["new", "new"]
+
+
 @pytest.mark.parametrize("is_stale", [False, True], ids=["missing", "stale"])
 def test_a_caller_waits_for_a_background_thread_that_has_not_started_yet(make_cache, clock, monkeypatch, is_stale):
     cache = make_cache(clock=clock, wall_clock=clock)
@@ -288,6 +301,32 @@ def test_who_already_waits_notices_that_the_event_loop_has_stopped(make_cache, m
     waits.set()
     task = running.result()
     assert waiting.result() == "new"
+    task.cancel()
+    loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+    loop.close()
+
+
+def test_so_does_a_batch(make_cache, monkeypatch):
+    monkeypatch.setattr("jarvisperf.cache.engine.flights.waiting.LOOK_AFTER_SECONDS", 0.01)
+    cache, calls, loop = make_cache(), [], asyncio.new_event_loop()
+
+    @cached_many(cache=cache, key_prefix="batch")
+    async def compute(names: list[str]) -> dict[str, str]:
+        calls.append(names)
+        if len(calls) == 1:
+            await asyncio.Event().wait()
+        return dict.fromkeys(names, "new")
+
+    async def begin() -> asyncio.Task:
+        task = asyncio.create_task(compute(["a"]))
+        await until(lambda: calls and most_callers(cache) == 2)
+        return task
+
+    running = Started(lambda: loop.run_until_complete(begin()))
+    wait_until(lambda: calls)
+    waiting = Started(lambda: asyncio.run(compute(["a"])))
+    task = running.result()
+    assert waiting.result() == {"a": "new"}
     task.cancel()
     loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
     loop.close()
@@ -597,6 +636,19 @@ def test_a_coroutine_may_recurse_as_deep(make_cache):
         return 0 if number == 0 else 1 + await count(number - 1)
 
     assert asyncio.run(count(900)) == 900
+
+
+def test_a_long_computation_does_not_keep_what_it_got_from_others(make_cache):
+    cache = make_cache()
+
+    def use_and_forget() -> bool:
+        found = cache.get_or_set("inner", lambda: {1, 2}, cache_if=lambda _: False)
+        gone = weakref.ref(found)
+        del found
+        gc.collect()
+        return gone() is None
+
+    assert cache.get_or_set("outer", use_and_forget)
 
 
 def test_a_computation_that_others_waited_for_is_not_kept_alive(cache):
