@@ -493,9 +493,10 @@ def test_an_installation_is_made_in_each_arm(repository: Path):
         arms.close()
 
 
-def test_an_installation_that_fails_shows_its_last_words(repository: Path):
-    with pytest.raises(InstallError, match=r"'echo no compiler >&2; exit 3' failed in .* no compiler"):
-        Arms(resolve(repository, "HEAD", exact=False), repository, "echo no compiler >&2; exit 3")
+def test_an_installation_that_fails_shows_its_reason_and_its_last_words(repository: Path):
+    command = "echo ValueError: no compiler; echo hint: see above; exit 3"
+    with pytest.raises(InstallError, match=r"failed in .* \(3\): ValueError: no compiler\nits last .*\n.*\nhint: see"):
+        Arms(resolve(repository, "HEAD", exact=False), repository, command)
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path):
