@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from os import getpid  # bound before tests can replace it
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,7 +110,7 @@ class ChildProcesses:
         """
         self._starts.stop()
         own = self._starts.take()
-        living = [command for (number, _), command in living_commands(os.getpid()).items() if number != os.getpid()]
+        living = [command for (number, _), command in living_commands(getpid()).items() if number != getpid()]
         for command in [*self._fixtures, *living]:
             self._check_evading(command)
         self._fixtures = []

@@ -107,7 +107,8 @@ class Comparison:
         if self.problem is None:
             return None
         what = "nothing was compared" if self.outcome is None else "the comparison was not finished"
-        return f"{what}: {self.problem}"
+        summary = self.problem.partition("\n")[0]  # the failed tests show the details
+        return f"{what}: {summary}"
 
     def measure(self, items: Sequence[pytest.Item], present: Collection[str] | None = None) -> None:
         """Measure benchmarks; whatever ends that early, the decisions made so far are kept.

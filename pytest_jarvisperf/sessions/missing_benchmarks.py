@@ -74,7 +74,10 @@ def find_absent(config: pytest.Config, repository: Path, arms: Arms, entry: str,
         now = f"{renamed.get(file, file)}{colons}{test}"
         if now in present:
             old_ids[now] = name
-    problems = [f"base: {file} could not be collected: {problem}" for file, problem in found.problems.items()]
+    problems = [
+        f"base: {file} could not be collected: {problem}" if file else f"base could not be collected: {problem}"
+        for file, problem in found.problems.items()
+    ]
     return Absent(
         missing=tuple(name for name in absent if name not in old_ids.values()),
         old_ids=old_ids,

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -492,9 +493,10 @@ def test_an_installation_is_made_in_each_arm(repository: Path):
         arms.close()
 
 
-def test_an_installation_that_fails_shows_its_last_words(repository: Path):
-    with pytest.raises(InstallError, match=r"'echo no compiler >&2; exit 3' failed in .* no compiler"):
-        Arms(resolve(repository, "HEAD", exact=False), repository, "echo no compiler >&2; exit 3")
+def test_an_installation_that_fails_shows_its_reason_and_its_last_words(repository: Path):
+    command = "echo ValueError: no compiler; echo hint: see above; exit 3"
+    with pytest.raises(InstallError, match=r"failed in .* \(3\): ValueError: no compiler\nits last .*\n.*\nhint: see"):
+        Arms(resolve(repository, "HEAD", exact=False), repository, command)
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path):
@@ -716,3 +718,42 @@ def test_compiled_modules_that_the_arms_run_without_are_told(repository: Path):
             )
         finally:
             arms.close()
+
+
+@pytest.mark.parametrize("how", ["a clone", "a linked worktree", "a shallow clone", "a clone with SHA-256"])
+def test_each_arm_is_a_repository_of_its_own_at_its_commit(repository: Path, tmp_path: Path, how: str):
+    if how == "a clone with SHA-256":
+        shutil.rmtree(repository / ".git")
+        git(repository, "init", "-q", "-b", "main", "--object-format=sha256")
+        commit(repository, "first")
+    git(repository, "tag", "-am", "a release", "v1.0")
+    base = commit_of(repository, "pkg/__init__.py", "VALUE = 'second'")
+    head = commit_of(repository, "pkg/__init__.py", "VALUE = 'third'")
+    root = tmp_path / "other"
+    if how == "a linked worktree":
+        git(repository, "worktree", "add", "-q", "--detach", str(root))
+    elif how == "a shallow clone":
+        git(tmp_path, "clone", "-q", "--depth=2", repository.as_uri(), str(root))
+    else:
+        root = repository
+    before = state(root)
+    with closing(Arms(resolve(root, "HEAD~1", exact=True), root)) as arms:
+        folders = {name: arms.places[name].cwd for name in ("base", "head", "same")}
+        for name, folder in folders.items():
+            assert git(folder, "rev-parse", "--show-toplevel") == str(folder.resolve())
+            assert git(folder, "rev-parse", "HEAD") == (head if name == "head" else base)
+            assert git(folder, "status", "--porcelain") == ""
+            assert len(git(folder, "log", "--format=%h").splitlines()) == {"base": 2, "same": 2, "head": 3}[name] - (
+                how == "a shallow clone"
+            )
+        if how != "a shallow clone":
+            assert git(folders["head"], "describe") == f"v1.0-2-g{git(root, 'rev-parse', '--short', 'HEAD')}"
+        git(folders["head"], "commit", "-qm", "in the arm", "--allow-empty")
+        git(folders["head"], "gc", "-q")
+    assert state(root) == before
+    git(root, "fsck")
+
+
+def commit_of(root: Path, name: str, text: str) -> str:
+    write(root, name, text)
+    return commit(root, name)

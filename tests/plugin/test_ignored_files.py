@@ -61,6 +61,16 @@ def test_what_is_missing_is_told_and_a_lock_during_set_up_is_waited_for(project:
     assert found["test_short_lock"] is None
 
 
+def test_what_a_conftest_misses_is_told_in_one_line(project: GitProject):
+    project.write("benchmarks/conftest.py", "SIZE = int(open('benchmarks/data/size.txt').read())\n")
+    result = project.run("-k", "lock")
+    result.assert_outcomes(failed=1, deselected=2)
+    (error,) = errors(project).values()
+    assert error.startswith("not compared: the base arm could not start: the base worker ended: FileNotFoundError: ")
+    assert error.endswith("; git ignores 'benchmarks/data', so the arms lack it; list it in jarvis_shared")
+    result.stdout.fnmatch_lines(["*its last output:", "ImportError while loading conftest*"])
+
+
 def test_what_is_named_is_in_both_arms(project: GitProject):
     result = project.run("-o", "jarvis_shared=./benchmarks/data/ benchmarks/cases.sqlite", "-k", "not lock")
     result.assert_outcomes(passed=2, deselected=1)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from git_project import GitProject
@@ -269,3 +270,16 @@ assert not descendants.children()
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=PROCESS_SECONDS)
     assert descendants.children() == descendants._children_by_scan(os.getpid())
+
+
+def test_which_processes_are_children_does_not_depend_on_what_a_test_replaces():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        with (
+            mock.patch("builtins.open", mock.mock_open(read_data=b"1")),
+            mock.patch("os.listdir", return_value=["1"]),
+            mock.patch("os.getpid", return_value=1),
+        ):
+            found = descendants.children()
+        child.communicate(b"\n")
+    assert child.pid in found
+    assert 1 not in found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 # Variables that belong to this pytest and would affect another one, or that differ between the arms anyway.
 DROPPED_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "OLDPWD", "PYTHONHASHSEED", *GIT_PLACES)
+SHOWN_OUTPUT_CHARACTERS = 2_000
+ERROR_LINE = re.compile(r"\s*[\w.]*Error: ")  # installers hide the reason above several lines of their own
 DROPPED_PREFIXES = ("PYTEST_XDIST_", "COV_CORE_")
 
 
@@ -111,6 +114,9 @@ class Arms:
             roots = {HEAD: self._checkouts.write_working_tree(repository.root, HEAD)}
             for name in (BASE, SAME):
                 roots[name] = self._checkouts.write_commit(repository.root, repository.base, name)
+            for name in roots:
+                commit = repository.head if name == HEAD else repository.base
+                self._checkouts.make_repository(repository.root, commit, name)
             self.notes = [
                 note for name in (HEAD, BASE) for note in describe_pointers(repository.root, name, roots[name])
             ]
@@ -393,5 +399,8 @@ def _make_environments(venvs: Sequence[Path]) -> None:
 
 def _check_installed(done: subprocess.CompletedProcess[str], shown: str, where: str) -> None:
     if done.returncode != 0:
-        last = (done.stderr or done.stdout).strip()[-2_000:]
-        raise InstallError(f"--jarvis-arm-install: {shown!r} failed in {where} ({done.returncode}): {last}")
+        lines = (done.stderr or done.stdout).strip()[-SHOWN_OUTPUT_CHARACTERS:].splitlines() or ["it printed nothing"]
+        errors = [line.strip() for line in lines if ERROR_LINE.match(line)]
+        reason = errors[-1] if errors else lines[-1].strip()
+        what = f"{shown!r} failed in {where} ({done.returncode})"
+        raise InstallError("\n".join((f"--jarvis-arm-install: {what}: {reason}", "its last output:", *lines)))

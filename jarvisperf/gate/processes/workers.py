@@ -195,7 +195,8 @@ class Worker:
             output = self._log.read_bytes()[self._log_start :].decode(errors="replace")
             last = output.strip()[-SHOWN_LOG_CHARACTERS:]
             if last:
-                return f"the {self.name} worker ended: {last.splitlines()[-1].strip()}\nits last output:\n{last}"
+                reason = last.splitlines()[-1].removeprefix("E ").strip()  # pytest marks errors with an E
+                return f"the {self.name} worker ended: {reason}\nits last output:\n{last}"
         return f"the {self.name} worker ended without any output: it was killed, ran out of memory, or called os._exit"
 
 
