@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -10,6 +12,7 @@ import pytest
 from builders import metric, run_of
 
 from jarvisperf.cli.main import main
+from jarvisperf.cli.runs.memory_limit import more_memory_at_most
 from jarvisperf.runs.model import Benchmark
 from jarvisperf.runs.store import RunStore, open_store
 
@@ -81,6 +84,7 @@ def test_what_others_named_does_not_act_on_the_terminal(store: RunStore, capsys:
         ("SET enable_external_access = true", " is not a single query"),
         ("SELECT * FROM read_text('pytest.ini')", "Permission Error: Cannot access file"),
         ("SELECT cast('x' AS INTEGER)", "Conversion Error: "),
+        ("SELECT repeat('x', 10000000000)", "Out of Range Error: Cannot create a string of size"),
     ],
 )
 def test_what_cannot_be_answered_is_one_line(
@@ -123,6 +127,45 @@ def test_the_tables_of_an_empty_store_are_empty(tmp_path: Path, monkeypatch, cap
 def test_an_answer_that_nobody_can_read_is_refused(statement: str, capsys: pytest.CaptureFixture[str]):
     assert main(["runs", "sql", statement]) == 1
     assert "aggregate, or add a LIMIT" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the memory of a process")
+def test_a_query_that_takes_too_much_memory_is_one_line():
+    command = "from jarvisperf.cli.main import main; raise SystemExit(main())"
+    statement = "select length(repeat(repeat('x', 4096), 1048575))"  # 4 GB, which one allocation asks for
+    done = subprocess.run(
+        [sys.executable, "-c", command, "runs", "sql", statement], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "jarvisperf: the query takes more than 3 GiB of memory; choose fewer columns or rows, or aggregate\n"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the memory of a process")
+def test_a_limit_of_memory_ends_with_its_block():
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with more_memory_at_most(1 << 40):
+        assert resource.getrlimit(resource.RLIMIT_AS)[0] > 1 << 40
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+@pytest.mark.usefixtures("store")
+def test_duckdb_keeps_to_its_share_of_the_memory_and_of_the_disk(capsys: pytest.CaptureFixture[str]):
+    settings = "current_setting('memory_limit') as memory, current_setting('max_temp_directory_size') as disk"
+    assert main(["runs", "sql", f"select {settings}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"memory": "2.0 GiB", "disk": "20.0 GiB"}]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_table_shows_the_beginning_of_a_long_text_and_json_the_whole(capsys: pytest.CaptureFixture[str]):
+    statement = "select repeat('x', 5000) as long, 1 as short from range(2)"
+    assert main(["runs", "sql", statement]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 1_100
+    assert main(["runs", "sql", statement, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"long": "x" * 5000, "short": 1}] * 2
 
 
 @pytest.mark.usefixtures("store")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jarvisperf.cli.common import OK, CommandError, warn
 from jarvisperf.cli.printing import out, out_json
+from jarvisperf.cli.runs.memory_limit import more_memory_at_most
 
 if TYPE_CHECKING:
     import argparse
@@ -19,6 +20,8 @@ NULL = "-"
 MOST_ROWS = 1_000_000
 MOST_CHARACTERS = 200_000_000
 ROWS_PER_BATCH = 10_000
+MOST_MEMORY_BYTES = 3 << 30
+LONGEST_CELL = 1_000  # characters; a stored id has at most 500
 
 
 def run_compact(words: argparse.Namespace, store: RunStore) -> int:
@@ -75,8 +78,14 @@ def _answer(connection: object, statement: str) -> tuple[list[str], list[tuple[o
         statements = connection.extract_statements(statement)  # type: ignore[attr-defined]  # DuckDB is not typed here
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise CommandError(f"{statement!r} is not a single query; {STATEMENT_FORM}")
-        result = connection.execute(statements[0])  # type: ignore[attr-defined]
-        return [column[0] for column in result.description], _bounded(result)
+        with more_memory_at_most(MOST_MEMORY_BYTES):  # DuckDB's own limit does not count a single huge text
+            result = connection.execute(statements[0])  # type: ignore[attr-defined]
+            return [column[0] for column in result.description], _bounded(result)
+    except (duckdb.OutOfMemoryException, MemoryError):
+        raise CommandError(
+            f"the query takes more than {MOST_MEMORY_BYTES >> 30} GiB of memory; choose fewer columns or rows, "
+            "or aggregate"
+        ) from None
     except duckdb.Error as error:
         raise CommandError(first_line(error)) from None
 
@@ -103,7 +112,14 @@ def _bounded(result: Any) -> list[tuple[object, ...]]:
 def _print_table(titles: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
     from jarvisperf.cli.run_tables import aligned
 
-    out(*aligned([titles, *(list(map(_cell, row)) for row in rows)]))
+    out(*aligned([titles, *([_shown(_cell(value)) for value in row] for row in rows)]))
+
+
+def _shown(text: str) -> str:
+    """Return the beginning of a long text: a table makes every row as wide as the longest."""
+    if len(text) <= LONGEST_CELL:
+        return text
+    return f"{text[:LONGEST_CELL]}… ({len(text):,} characters; --json prints them all)"
 
 
 def _cell(value: object) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 COLUMNS = (*RUN_COLUMNS, *RESULT_COLUMNS)
 # No extension of DuckDB is downloaded, whatever a statement needs.
 CONFIG = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+MOST_MEMORY, MOST_SPILLED = "2GiB", "20GiB"  # of a statement by somebody else
 LARGEST_ROW_BYTES = 1 << 20  # DuckDB rejects JSON of more than 16 MiB; a row of a stored run takes some hundred bytes
 ROWS_PER_GROUP = 20_480  # of a Parquet file: those who read it in a bucket skip the groups of other benchmarks
 
@@ -58,6 +59,7 @@ class Tables:
         self._store = store
         self._folder = tempfile.TemporaryDirectory(prefix="jarvisperf-tables-")
         self.connection: Any = duckdb.connect(config=CONFIG)
+        self.connection.execute("SET enable_progress_bar = false")  # it would be printed between the results
         self.held: dict[Part, frozenset[str]] = {}
         self.warnings: list[str] = []
         listed = {entry.path: entry for entry in entries}
@@ -115,8 +117,10 @@ class Tables:
         return file.read_bytes()
 
     def confine(self) -> None:
-        """Let no later statement reach a file, the network or an extension, except the parts themselves."""
+        """Let no later statement reach a file, the network or an extension, except the parts, nor fill the machine."""
         for setting in (
+            f"memory_limit = '{MOST_MEMORY}'",
+            f"max_temp_directory_size = '{MOST_SPILLED}'",
             f"allowed_directories = [{_text(self._folder.name + '/')}]",
             f"temp_directory = {_text(self._folder.name + '/spilled')}",  # not a folder where the command was called
             "enable_external_access = false",
