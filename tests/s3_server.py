@@ -6,10 +6,11 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 BUCKET = "company"
+ACCOUNT = "123456789012"  # moto's default
 
 
 class S3Server:
@@ -49,6 +50,13 @@ class S3Server:
         request = urllib.request.Request(f"{self.address}/{BUCKET}", method="PUT", headers=header)
         with urllib.request.urlopen(request) as answer:
             assert answer.status == 200
+
+    def put(self, objects: Mapping[str, bytes]) -> None:
+        """Put objects into the bucket `company` without a request for each."""
+        from moto.s3.models import s3_backends
+
+        for key, content in objects.items():
+            s3_backends[ACCOUNT]["aws"].put_object(BUCKET, key, content)
 
     def close(self) -> None:
         """Stop the server."""

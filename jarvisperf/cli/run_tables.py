@@ -52,11 +52,15 @@ def aligned(rows: Iterable[Sequence[str]], left: int | None = None) -> list[str]
     from rich.cells import cell_len  # a Chinese character is two columns wide
 
     table = [list(map(visible, row)) for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+
+    def wide(cell: str) -> int:
+        return len(cell) if cell.isascii() else cell_len(cell)
+
+    widths = [max(map(wide, column)) for column in zip(*table, strict=True)]
     last_left = len(widths) if left is None else left
     return [
         "  ".join(
-            _padded(cell, width - cell_len(cell), left=place < last_left)
+            _padded(cell, width - wide(cell), left=place < last_left)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in table

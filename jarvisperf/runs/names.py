@@ -12,6 +12,7 @@ machines can write without a lock.
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 import secrets
 
@@ -29,7 +30,6 @@ NAME_FORMS = (
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _COMMIT_CHARACTERS = 12
-_TIME = "%Y%m%dT%H%M%S.%fZ"
 _TOKEN = re.compile(r"r[0-9a-f]{10}")
 _OBJECT = re.compile(
     r"(?P<created>[0-9]{8}T[0-9]{6}\.[0-9]{6}Z)"
@@ -61,8 +61,8 @@ class RunEntry(msgspec.Struct, frozen=True):
     @property
     def path(self) -> str:
         """The object's path from the store's top."""
-        # strftime does not pad the year on every system.
-        time = f"{self.created.year:04}{self.created.strftime(_TIME.removeprefix('%Y'))}"
+        at = self.created  # strftime is slower, and does not pad the year on every system
+        time = f"{at.year:04}{at.month:02}{at.day:02}T{at.hour:02}{at.minute:02}{at.second:02}.{at.microsecond:06}Z"
         commit = f"{self.commit or 'none'}{'.dirty' if self.dirty else ''}"
         return f"{FOLDER}/{self.name}/{time}-{self.fingerprint}-{commit}-{self.token}{SUFFIX}"
 
@@ -83,6 +83,7 @@ def check_name(name: str) -> str:
     return name
 
 
+@functools.lru_cache(maxsize=1000)  # most paths of a list have the same name
 def is_name(text: str) -> bool:
     """Return whether runs can be stored under a name."""
     try:
@@ -90,6 +91,11 @@ def is_name(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_object(text: str) -> bool:
+    """Return whether a text looks like the last part of a run's path."""
+    return _OBJECT.fullmatch(text) is not None
 
 
 def is_token(text: str) -> bool:
@@ -121,7 +127,7 @@ def parse_path(path: str) -> RunEntry | None:
     if folder != FOLDER or match is None or not is_name(name):
         return None
     try:
-        created = datetime.datetime.strptime(match["created"], _TIME).replace(tzinfo=datetime.UTC)
+        created = datetime.datetime.fromisoformat(match["created"])  # a tenth of the time that strptime takes
     except ValueError:  # such as month 13
         return None
     return RunEntry(

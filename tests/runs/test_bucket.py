@@ -104,6 +104,43 @@ def test_a_command_that_asks_twice_lists_once(bucket: str, s3_server: S3Server):
     assert len(store.entries()) == 3
 
 
+def test_every_page_of_a_long_list_is_read(bucket: str, s3_server: S3Server):
+    store = open_store(bucket)
+    first = store.save(a_run(), "main").entry
+    entries = [msgspec.structs.replace(first, token=f"r{number:010x}") for number in range(1_001)]
+    s3_server.put({f"{bucket.rpartition('/')[2]}/{entry.path}": b"" for entry in entries})
+    del s3_server.requests[:]
+    assert sorted(entry.token for entry in store.entries()) == sorted(entry.token for entry in [first, *entries])
+    assert len(s3_server.requests) == 2
+
+
+def test_a_name_that_contains_the_ending_of_runs_hides_nothing(bucket: str):
+    store = open_store(bucket)
+    names = ["my.runner", "my.run.time/more", "main"]
+    saved = [store.save(a_run(minute), name).entry for minute, name in enumerate(names)]
+    assert store.entries() == saved[::-1]
+    for name, entry in zip(names, saved, strict=True):
+        assert store.entries(name) == [entry]
+
+
+def test_a_server_that_knows_no_delimiter_but_the_slash_is_listed_all_the_same(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+):
+    import s3fs
+
+    store = open_store(bucket)
+    entry = store.save(a_run(), "main").entry
+    asked: list[str] = []
+
+    def refuse(_: object, method: str, **words: str) -> None:
+        asked.append(words["Delimiter"])
+        raise OSError("A header you provided implies functionality that is not implemented")
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "call_s3", refuse)
+    assert store.entries() == [entry]
+    assert asked == [".run"]
+
+
 def test_an_empty_folder_of_a_bucket_is_an_empty_store(bucket: str):
     store = open_store(bucket)
     assert store.entries() == []

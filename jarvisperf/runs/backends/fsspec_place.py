@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jarvisperf.extras import MissingExtraError, require
 from jarvisperf.runs.backends.place import RunStoreError, one_line, without_password
+from jarvisperf.runs.backends.s3_keys import s3_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Schemes whose first part is a bucket: it must exist, and what looks like folders in it need not.
 BUCKET_SCHEMES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "oci"})
+S3_SCHEMES = frozenset({"s3", "s3a"})
 
 _Result = TypeVar("_Result")
 
@@ -37,14 +39,18 @@ class FsspecPlace:
         import fsspec  # only if needed, so that importing the package stays cheap
 
         self._files: Any
+        scheme = url.partition("://")[0]
         try:
-            self._files, top = fsspec.core.url_to_fs(url)
+            # s3fs would ask for the size of each object before reading it, to read large ones in pieces at once.
+            options = {"max_concurrency": 1} if scheme in S3_SCHEMES else {}
+            self._files, top = fsspec.core.url_to_fs(url, **options)
         except ImportError as error:
             raise RunStoreError(f"{self.shown} needs a package that is not installed: {one_line(error)}") from error
         except Exception as error:  # each file system raises its own errors for a wrong URL
             raise RunStoreError(f"{self.shown} cannot be opened: {one_line(error)}") from error
         self._top = str(top).rstrip("/")
-        self._bucket = self._top.partition("/")[0] if url.partition("://")[0] in BUCKET_SCHEMES else None
+        self._bucket = self._top.partition("/")[0] if scheme in BUCKET_SCHEMES else None
+        self._is_s3 = scheme in S3_SCHEMES
 
     def exists(self) -> bool:
         """Return whether there is such a folder, or an object under this prefix of a bucket.
@@ -60,14 +66,8 @@ class FsspecPlace:
         Raises:
             RunStoreError: The place cannot be reached or listed, or the bucket does not exist.
         """
-
-        def find() -> list[str]:
-            # Other machines write to it, too. What is known of other folders saves a request for each object there.
-            self._files.invalidate_cache(f"{self._top}/{folder}")
-            return list(self._files.find(f"{self._top}/{folder}"))
-
         try:
-            found = self._tried("listed", find)
+            found = self._tried("listed", lambda: self._find(folder))
         except FileNotFoundError:
             found = []
         if not found and self._bucket and not self._tried("listed", lambda: self._files.exists(self._bucket)):
@@ -117,6 +117,19 @@ class FsspecPlace:
             self._tried("changed", lambda: self._files.rm_file(f"{self._top}/{path}"))
         except FileNotFoundError:
             return
+
+    def _find(self, folder: str) -> list[str]:
+        if self._is_s3:
+            bucket, _, top = f"{self._top}/{folder}/".partition("/")
+            try:
+                return [f"{bucket}/{key}" for key in s3_keys(self._files, bucket, top)]
+            except OSError as error:
+                if isinstance(error, FileNotFoundError | PermissionError):
+                    raise
+                # Some servers know no delimiter but the slash; the list below reports any other error again.
+        # Other machines write to it, too. What is known of other folders saves a request for each object there.
+        self._files.invalidate_cache(f"{self._top}/{folder}")
+        return list(self._files.find(f"{self._top}/{folder}"))
 
     def _tried(self, what: str, call: Callable[[], _Result]) -> _Result:
         try:
