@@ -7,7 +7,7 @@ from typing import Final
 
 NEEDS: Final = {
     "cache": ("redis", "hiredis", "diskcache", "platformdirs"),
-    "history": ("ruptures", "numpy", "duckdb"),
+    "history": ("numpy", "duckdb"),
     "memory": ("memray",),
     "otel": ("opentelemetry",),
     "plots": ("matplotlib",),

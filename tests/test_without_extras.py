@@ -142,11 +142,11 @@ def test_a_fixture_that_needs_an_extra_fails_its_test_and_names_it(python: Restr
     (python.root / "test_cache.py").unlink()
 
 
-def test_a_long_history_without_ruptures_says_that_changes_are_not_marked(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "ruptures", None)
+def test_a_long_history_without_duckdb_says_that_changes_are_not_marked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "duckdb", None)
     from jarvisperf.history.change_points import change_points
 
-    assert lacking("history") == not_installed("ruptures", "history")
+    assert lacking("history") == not_installed("duckdb", "history")
     with pytest.raises(MissingExtraError, match="finding changes needs the extra 'history'"):
         change_points([1.0, 2.0] * 6)
 

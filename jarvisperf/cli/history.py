@@ -107,9 +107,11 @@ def _entries(store: RunStore, words: argparse.Namespace) -> list[RunEntry]:
 def _read(store: RunStore, entries: list[RunEntry], words: argparse.Namespace) -> History:
     from jarvisperf.history.reading import read_history
 
-    history = read_history(store, entries, metric=words.metric, containing=words.benchmark or "")
+    history = read_history(store, entries, metric=words.metric, containing=words.benchmark or "", at_most=None)
     if words.benchmark and not history.series:
-        history = read_history(store, entries, metric=words.metric)  # all ids, to suggest one that may be meant
+        history = read_history(
+            store, entries, metric=words.metric, at_most=None
+        )  # all ids, to suggest one that may be meant
     if words.metric and not history.series:
         raise LookupError(
             f"no benchmark of these runs has the metric {words.metric!r}; common ones are time, memory, startup"

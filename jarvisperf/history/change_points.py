@@ -1,9 +1,8 @@
 """Finds where a series of figures changed its level.
 
-The method is PELT (Killick, Fearnhead and Eckley, "Optimal Detection of Changepoints With a Linear Computational Cost",
-2012) on the mean of the logarithms, as implemented by the package ruptures. The noise is estimated from the median
-difference between neighbours, which a few steps do not affect. Single outliers are pulled to within 2.5 deviations of
-their neighbours' median, so that a single bad run does not look like a change.
+The method is optimal partitioning on the mean of the logarithms (`partitions.py`). The noise is estimated from the
+median difference between neighbours, which a few steps do not affect. Single outliers are pulled to within 2.5
+deviations of their neighbours' median, so that a single bad run does not look like a change.
 
 `python -m benchmarks.history_lab` measures how often it reports a change in unchanged code;
 docs/explanation/history.md has the figures.
@@ -16,6 +15,7 @@ import math
 from typing import TYPE_CHECKING
 
 from jarvisperf.extras import require
+from jarvisperf.history.partitions import partitions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,18 +51,33 @@ def change_points(values: Sequence[float]) -> list[int]:
     Raises:
         MissingExtraError: The extra `history` is not installed.
     """
-    if len(values) < FEWEST_RUNS or not 0 < min(values) < max(values) < math.inf:
-        return []
+    return change_points_of_each([values])[0]
+
+
+def change_points_of_each(histories: Sequence[Sequence[float]]) -> list[list[int]]:
+    """Find where the levels of several histories changed, as `change_points` does for one; together it is faster.
+
+    Raises:
+        MissingExtraError: The extra `history` is not installed.
+    """
+    found: list[list[int]] = [[] for _ in histories]
+    searched = [
+        number
+        for number, values in enumerate(histories)
+        if len(values) >= FEWEST_RUNS and 0 < min(values) < max(values) < math.inf
+    ]
+    if not searched:
+        return found
     require("history", "finding changes")
     import numpy as np
-    from ruptures import KernelCPD
 
-    logarithms = np.log(np.asarray(values, dtype=float))
-    standardized = (logarithms - _median(logarithms)) / _deviation(logarithms)
-    signal = _tamed(standardized).reshape(-1, 1)
-    penalty = PENALTY * math.log(max(len(values), FEWEST_RUNS_IN_PENALTY))
-    found = KernelCPD(kernel="linear", min_size=FEWEST_RUNS_OF_A_LEVEL).fit(signal).predict(pen=penalty)[:-1]
-    return _large_enough(logarithms, [int(place) for place in found])
+    logarithms = [np.log(np.asarray(histories[number], dtype=float)) for number in searched]
+    signals = [_tamed((one - _median(one)) / _deviation(one)) for one in logarithms]
+    penalties = [PENALTY * math.log(max(len(one), FEWEST_RUNS_IN_PENALTY)) for one in logarithms]
+    divided = partitions(signals, penalties, FEWEST_RUNS_OF_A_LEVEL)
+    for number, one, places in zip(searched, logarithms, divided, strict=True):
+        found[number] = _large_enough(one, places)
+    return found
 
 
 def levels(values: Sequence[float], places: Sequence[int]) -> list[float]:

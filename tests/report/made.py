@@ -70,7 +70,7 @@ def history_of(findings: Findings, runs: int = 40, step: float = 1.5) -> History
         levels = [1e-3 * (step if number == 0 and place >= runs // 2 else 1) for place in range(runs)]
         values = [level * (1 + (place * 7 % 5) / 100) for place, level in enumerate(levels)]
         points = tuple(Point(place, value, value * 0.99, value * 1.02) for place, value in enumerate(values))
-        series[finding.id] = {"time": with_changes(Series(finding.id, "time", "s", points))}
+        series[finding.id] = {"time": with_changes([Series(finding.id, "time", "s", points)])[0]}
     return History(occasions, series)
 
 

@@ -195,7 +195,7 @@ def test_a_history_of_any_figures_is_drawn(values: list[float], unit: str):
     points = tuple(
         Point(place, value, value / 2, value, speed=1 + value / LARGEST) for place, value in enumerate(values)
     )
-    series = with_changes(Series("a.py::test_one", "time", unit, points))  # type: ignore[arg-type]
+    series = with_changes([Series("a.py::test_one", "time", unit, points)])[0]  # type: ignore[arg-type]
     history = History(occasions, {"a.py::test_one": {"time": series}})
     assert "nan" not in pictures.history_line(series, history)
     drawable = sorted_by_change([series])
