@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import random
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jarvisperf.clocks import REAL
+from jarvisperf.gate.processes.descendants import children
 from jarvisperf.gate.processes.interpreter import options_to_pass_on
 from jarvisperf.gate.processes.kernel_view import is_stopped
 from jarvisperf.gate.processes.protocol import (
@@ -90,12 +92,14 @@ class Worker:
 
     Attributes:
         processes: The ids of its original and, while that waits for it, of its copy, which answers; empty: unknown.
+        starting: Returns the ids of the processes that must run until it says its own.
         announce: Called once for a wait of more than 15 s, with the seconds after which it is given up.
     """
 
     def __init__(self, place: ArmPlace, connection: socket.socket, log: Path) -> None:
         self.name = place.name
         self.processes: tuple[int, ...] = ()
+        self.starting: Callable[[], Sequence[int]] = tuple
         self.announce: Callable[[float], None] = _announce_nothing
         self._pair: Sequence[Worker] = (self,)
         self._channel = Channel(connection, FromWorker)
@@ -140,7 +144,7 @@ class Worker:
                     f"the {self.name} worker did not answer within {seconds:.0f} s and was ended: "
                     "calls that take longer, or never return, cannot be compared"
                 )
-            stopped = next((worker for worker in self._pair if any(map(is_stopped, worker.processes))), None)
+            stopped = next((worker for worker in self._pair if worker.is_stopped()), None)
             stopped_since = (waited if stopped_since is None else stopped_since) if stopped else None
             if stopped and stopped_since is not None and waited - stopped_since >= STOPPED_SECONDS:
                 raise NoAnswerError(
@@ -157,6 +161,10 @@ class Worker:
         if isinstance(answer, Ended) and not self._may_end:  # something ended the copy with status 0
             raise WorkerError(self._obituary())
         return answer
+
+    def is_stopped(self) -> bool:
+        """Return whether one of its processes is stopped, also while it starts."""
+        return any(map(is_stopped, self.processes or self.starting()))
 
     def is_paired_with(self, workers: Sequence[Worker]) -> None:
         """Remember the workers of its pair, itself included; if one of them is stopped, none of them answers."""
@@ -271,8 +279,9 @@ class WorkerPair:
         for end in turns:
             end.close()
         self.workers = [Worker(place, pair[0], log) for place, pair, log in zip(places, channels, logs, strict=True)]
-        for worker in self.workers:
+        for number, worker in enumerate(self.workers):
             worker.is_paired_with(self.workers)
+            worker.starting = functools.partial(self._starting, order.index(number))
         assert self._fork_server.stdin is not None  # noqa: S101  # asked for above
         with contextlib.suppress(BrokenPipeError):  # it has exited already; the workers' missing answers will show it
             config = {
@@ -283,6 +292,15 @@ class WorkerPair:
             }
             self._fork_server.stdin.write(json.dumps(config).encode())
             self._fork_server.stdin.close()
+
+    def _starting(self, turn: int) -> tuple[int, ...]:
+        """Return the processes that start a worker: the fork server and, once it has forked it, the worker itself.
+
+        Args:
+            turn: Its number in the order of forking.
+        """
+        server = self._fork_server.pid
+        return (server, *sorted(children(server))[turn : turn + 1])  # later processes have higher numbers
 
     def __enter__(self) -> Self:
         return self
