@@ -107,7 +107,7 @@ def test_a_command_that_needs_an_extra_names_it_in_one_line(
 def test_the_history_of_an_empty_store_asks_for_a_run_before_it_asks_for_an_extra(python: RestrictedPython):
     done = python.command("history", "--store", "empty")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.strip().endswith("empty holds no runs; store one: pytest --jarvis-bench --jarvis-save NAME")
+    assert done.stderr.strip().endswith("empty does not exist; store one: pytest --jarvis-bench --jarvis-save NAME")
 
 
 @pytest.mark.parametrize(

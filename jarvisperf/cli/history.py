@@ -56,6 +56,10 @@ def _history(words: argparse.Namespace) -> int:
     history = _read(store, entries, words)
     for warning in history.warnings:
         warn(warning)
+    if not history.occasions:
+        raise LookupError("none of these runs can be read")
+    if not history.series:
+        raise LookupError("these runs have no benchmark with figures")
     chosen = _chosen(history, words.benchmark)
     if words.plot:
         _plot(words.plot, chosen, history)
@@ -90,18 +94,30 @@ def _entries(store: RunStore, words: argparse.Namespace) -> list[RunEntry]:
         entries = store.entries(check_name(words.name) if words.name else None)
     except ValueError as error:
         raise CommandError(str(error)) from None
+    if not entries:
+        raise LookupError(_why_none(store, words))
+    newest = entries[0]
     if words.since:
         entries = [entry for entry in entries if entry.created >= words.since]
-    if not entries and not store.entries():
-        raise LookupError(f"{store.shown} holds no runs; {STORE_ONE}")
     if not entries:
-        raise LookupError(f"{store.shown} has no matching runs; {STORE_ONE}")
-    newest = entries[0]
+        day = f"{words.since:%Y-%m-%d}"
+        raise LookupError(f"{store.shown} has no runs since {day}; the newest one is of {newest.created:%Y-%m-%d}")
     if not words.name:
         entries = [entry for entry in entries if entry.name == newest.name]
     if not words.any_machine:
         entries = [entry for entry in entries if entry.fingerprint == newest.fingerprint]
     return entries
+
+
+def _why_none(store: RunStore, words: argparse.Namespace) -> str:
+    from jarvisperf.runs.store import DEFAULT_STORE
+
+    names = {entry.name for entry in store.entries()}
+    if names:
+        return f"{store.shown} has no runs under {words.name!r}{did_you_mean(words.name, names)}"
+    if words.store != DEFAULT_STORE and not store.exists():  # the default store comes into being with its first run
+        return f"{store.shown} does not exist; {STORE_ONE}"
+    return f"{store.shown} holds no runs; {STORE_ONE}"
 
 
 def _read(store: RunStore, entries: list[RunEntry], words: argparse.Namespace) -> History:
@@ -112,7 +128,7 @@ def _read(store: RunStore, entries: list[RunEntry], words: argparse.Namespace) -
         history = read_history(
             store, entries, metric=words.metric, at_most=None
         )  # all ids, to suggest one that may be meant
-    if words.metric and not history.series:
+    if words.metric and history.occasions and not history.series:
         raise LookupError(
             f"no benchmark of these runs has the metric {words.metric!r}; common ones are time, memory, startup"
         )

@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from jarvisperf.cli.run_tables import aligned
+from jarvisperf.history.change_points import FEWEST_RUNS
 from jarvisperf.measure.metrics import TIME
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
@@ -35,7 +36,7 @@ def changes_table(chosen: Sequence[Series], history: History, columns: int, *, u
     first = f"{counted(len(history.series), 'benchmark')} in {counted(len(history.occasions), 'run')}"
     found = [(series, change) for series in chosen for change in series.changes]
     if not found:
-        return [f"{first}: no change found"]
+        return [f"{first}: {_no_change(chosen)}"]
     found.sort(key=lambda pair: (-pair[1].place, -abs(pair[1].ratio - 1)))
     names = short_names(list(history.series))
     rows: list[tuple[str, ...]] = [("since", "commit", "change", "before", "after")]
@@ -59,7 +60,8 @@ def runs_table(series: Series, history: History, columns: int, *, unicode: bool)
         unicode: Whether the terminal shows more than ASCII.
     """
     changes = {change.place: change for change in series.changes}
-    head = f"{series.benchmark}{'' if series.metric == TIME.name else f' ({series.metric})'}, {len(series.points)} runs"
+    name = series.benchmark if series.metric == TIME.name else f"{series.benchmark} ({series.metric})"
+    head = f"{name}, {counted(len(series.points), 'run')}"
     rows: list[tuple[str, ...]] = [("created (UTC)", "commit", "median", "middle half")]
     notes = [""]
     for point in series.points:
@@ -76,7 +78,7 @@ def runs_table(series: Series, history: History, columns: int, *, unicode: bool)
     if _width(rows) + max(map(len, notes)) > columns:
         rows = [row[:3] for row in rows]
     table = aligned([(*row, note) for row, note in zip(rows, notes, strict=True)])
-    lines = [_sentence(series, change, history) for change in series.changes] or ["no change found"]
+    lines = [_sentence(series, change, history) for change in series.changes] or [_no_change([series])]
     note = "changes were searched for after removing the drift that the yardstick explains"
     return [
         head,
@@ -88,6 +90,14 @@ def runs_table(series: Series, history: History, columns: int, *, unicode: bool)
         *lines,
         "",
     ]
+
+
+def _no_change(chosen: Sequence[Series]) -> str:
+    """Say that no change was found, and if so that there was nothing to search."""
+    most = max((len(series.points) for series in chosen), default=0)
+    if most < FEWEST_RUNS:
+        return f"changes are searched for once there are {FEWEST_RUNS} runs"
+    return "no change found"
 
 
 def _width(rows: Sequence[Sequence[str]]) -> int:

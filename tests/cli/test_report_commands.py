@@ -212,7 +212,9 @@ def test_without_any_run_a_command_says_which_command_makes_one(
         (["compare", "bad.json", "main"], "bad.json is neither a run nor a report"),
         (["merge", "run.json"], "run.json is a run, not a report"),
         (["history", "nope"], "no benchmark of these runs has 'nope' in its id"),
-        (["history", "--name", "other"], "has no matching runs"),
+        (["history", "--name", "other"], "has no runs under 'other'; choose one of: main"),
+        (["history", "--since", "2999-01-01"], "has no runs since 2999-01-01; the newest one is of 2026-"),
+        (["history", "--store", "nowhere"], "nowhere does not exist; store one: pytest "),
         (["history", "--metric", "speed"], "no benchmark of these runs has the metric 'speed'"),
         (["history", ""], "BENCHMARK is empty"),
         (["history", "--plot", "x.gif", "test_a"], "give a file name that ends in .svg or .png"),
@@ -265,6 +267,24 @@ def commands_of(parser: argparse.ArgumentParser) -> list[list[str]]:
 def test_shells_complete_the_command(shell: str, capsys: pytest.CaptureFixture[str]):
     assert main(["completion", shell]) == 0
     assert "bisect" in capsys.readouterr().out
+
+
+def test_a_history_of_runs_that_cannot_be_read_is_not_an_empty_one(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    save(store, 1)
+    store.place.write(store.entries()[0].path, b"no run")
+    assert main(["history"]) == 1
+    skipped, reason = capsys.readouterr().err.splitlines()
+    assert skipped.startswith("jarvisperf: skipped: ")
+    assert reason == "jarvisperf: none of these runs can be read"
+
+
+@pytest.mark.parametrize("words", [["history"], ["history", "test_a"]])
+def test_a_short_history_says_that_no_change_was_searched_for(
+    store: RunStore, capsys: pytest.CaptureFixture[str], words: list[str]
+):
+    save(store, 9)
+    assert main(words) == 0
+    assert "changes are searched for once there are 10 runs" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

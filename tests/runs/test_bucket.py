@@ -14,11 +14,12 @@ from s3_server import S3Server
 from jarvisperf.cli.main import main
 from jarvisperf.history import read_history
 from jarvisperf.runs.model import Benchmark, Run
+from jarvisperf.runs.names import parse_path
 from jarvisperf.runs.store import RunStore, RunStoreError, open_store
 from jarvisperf.runs.tables import Tables, compact, group_of, list_parts
 
-WRITERS = 5
-RUNS_EACH = 4
+WRITERS = 50
+RUNS_EACH = 1
 ID = "test_a.py::test_a"
 
 
@@ -73,6 +74,12 @@ def test_a_missing_bucket_is_an_error_of_one_line(s3_server: S3Server, tmp_path:
         assert str(error.value) == (
             "s3://no-such-bucket/runs cannot be listed: the bucket 'no-such-bucket' does not exist"
         )
+
+
+def test_a_url_without_a_bucket_is_an_error_of_one_line(s3_server: S3Server):
+    with pytest.raises(RunStoreError) as error:
+        open_store("s3://")
+    assert str(error.value) == "s3:// names no bucket: give a URL like s3://bucket/folder"
 
 
 @pytest.mark.parametrize(
@@ -186,6 +193,9 @@ def read(store: RunStore, saved: list[str]) -> None:
     seen = objects_of(store, "main")
     assert len(seen) == len(set(seen))
     assert before <= set(seen)
+    history = read_history(store, store.entries("main"), at_most=None)
+    tokens = {occasion.token for occasion in history.occasions}
+    assert {entry.token for path in before if (entry := parse_path(path))} <= tokens
 
 
 def test_nothing_is_lost_or_doubled_while_others_write_compact_and_prune(bucket: str):

@@ -50,6 +50,8 @@ class FsspecPlace:
             raise RunStoreError(f"{self.shown} cannot be opened: {one_line(error)}") from error
         self._top = str(top).rstrip("/")
         self._bucket = self._top.partition("/")[0] if scheme in BUCKET_SCHEMES else None
+        if self._bucket == "":
+            raise RunStoreError(f"{self.shown} names no bucket: give a URL like {scheme}://bucket/folder")
         self._is_s3 = scheme in S3_SCHEMES
 
     def exists(self) -> bool:
