@@ -1,14 +1,18 @@
 """The RAG compared with other libraries and with its targets, in parts of a few minutes each.
 
     python -m benchmarks.peers.bench_rag_peers sides --langchain-python PYTHON
+    python -m benchmarks.peers.bench_rag_peers pipeline --llamaindex-python PYTHON
+    python -m benchmarks.peers.bench_rag_peers redisvl --redisvl-python PYTHON --redis-url URL --pira FOLDER
     python -m benchmarks.peers.bench_rag_peers ingestion
     python -m benchmarks.peers.bench_rag_peers survival
     python -m benchmarks.peers.bench_rag_peers replay
     python -m benchmarks.peers.bench_rag_peers startup
     python -m benchmarks.peers.bench_rag_peers scale       # again and again until it says that it is complete
 
-PYTHON is an interpreter whose environment has langchain-chroma, langchain-huggingface and langchain-classic; without
-it, that side is left out. Each part stores its figures in ``rag/evidence`` and rewrites ``results-rag.md``.
+Each PYTHON is an interpreter of another environment, with langchain-chroma, langchain-huggingface and langchain-classic
+(without it, that side is left out); with llama-index-core, llama-index-embeddings-huggingface and
+llama-index-vector-stores-chroma; or with redisvl. URL is a Redis with search, such as Redis 8. Each part stores its
+figures in ``rag/evidence`` and rewrites ``results-rag.md``.
 """
 
 from __future__ import annotations
@@ -31,13 +35,19 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 EVIDENCE = HERE / "rag" / "evidence"
+PARTS = ("sides", "pipeline", "redisvl", "ingestion", "survival", "replay", "startup", "scale", "report")
+NEEDED = {"pipeline": ["llamaindex_python"], "redisvl": ["redisvl_python", "redis_url", "pira"]}
 
 
 def main() -> None:
     """Measure one part, store its figures and rewrite the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("sides", "ingestion", "survival", "replay", "startup", "scale", "report"))
+    parser.add_argument("part", choices=PARTS)
     parser.add_argument("--langchain-python", metavar="PYTHON")
+    parser.add_argument("--llamaindex-python", metavar="PYTHON")
+    parser.add_argument("--redisvl-python", metavar="PYTHON")
+    parser.add_argument("--redis-url", metavar="URL")
+    parser.add_argument("--pira", type=Path, help="the folder of Pirá's test.csv")
     parser.add_argument("--texts", type=int, default=100, help="number of documents; scale uses more")
     parser.add_argument(
         "--rounds", type=int, default=1, help="how often each side runs, in turns; further calls add to the results"
@@ -48,8 +58,13 @@ def main() -> None:
         "--folder", type=Path, default=Path(tempfile.gettempdir()) / "rag-scale", help="where scale stores its progress"
     )
     words = parser.parse_args()
+    for name in NEEDED.get(words.part, ()):
+        if getattr(words, name) is None:
+            parser.error(f"{words.part} needs --{name.replace('_', '-')}")
     parts: dict[str, Callable[[], dict[str, Any] | None]] = {
         "sides": lambda: rag_parts.sides(words.langchain_python, words.texts, words.rounds, kept("sides")),
+        "pipeline": lambda: rag_parts.pipeline(words.llamaindex_python, words.texts, words.rounds),
+        "redisvl": lambda: rag_parts.redisvl(words.redisvl_python, words.redis_url, words.pira),
         "ingestion": lambda: rag_parts.ingestion(words.texts, rounds=10),
         "survival": lambda: rag_parts.survival(words.texts, queries=1000),
         "replay": lambda: rag_parts.zipf_replay(words.texts, queries=10_000, write_every=100),

@@ -68,6 +68,26 @@ def sides(langchain_python: str | None, count: int, rounds: int, before: dict[st
     return {"texts": count, "sides": found}
 
 
+def pipeline(llamaindex_python: str, count: int, rounds: int) -> dict[str, Any]:
+    """Run our ingestion and LlamaIndex's, each in processes of its own, in turns."""
+    model = installed_model()
+    scripts = {"JarvisPerf": (sys.executable, "ours"), "LlamaIndex": (llamaindex_python, "with_llamaindex")}
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in scripts}
+    for number in range(rounds):
+        order = list(scripts.items())
+        for name, (python, script) in order[::-1] if number % 2 else order:
+            with tempfile.TemporaryDirectory() as folder:
+                found[name].append(run(python, script, folder, model, str(count)))
+    return {"texts": count, "sides": found}
+
+
+def redisvl(python: str, url: str, pira: Path) -> dict[str, Any]:
+    """Compare RedisVL's semantic cache and embedding cache with ours."""
+    from benchmarks.peers.rag.known_questions import compared
+
+    return {"sides": compared(pira, lambda folder: run(python, "with_redisvl", str(folder), url))}
+
+
 def run(python: str, script: str, *arguments: str) -> dict[str, Any]:
     """Run one script and return its figures."""
     environ = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "ANONYMIZED_TELEMETRY": "False"}
