@@ -14,7 +14,7 @@ import chromadb
 import pytest
 
 from jarvisperf.rag import OptimizedRAG, ServerOptions
-from jarvisperf.rag.store import chroma
+from jarvisperf.rag.store.nearest import passages
 
 QUERY = "Who is the president of the club?"
 ANA, BRUNO = "The president of the club is Ana.", "The president of the club is Bruno."
@@ -125,7 +125,7 @@ def other_process(folder, embedder):
 def test_what_another_process_writes_to_an_open_folder_is_found_by_every_rag_on_it(
     make_rag, other_process, monkeypatch, in_memory
 ):
-    monkeypatch.setattr(chroma, "MOST_IN_MEMORY", in_memory)
+    monkeypatch.setattr(passages, "MOST_IN_MEMORY", in_memory)
     rags = [make_rag(), make_rag()]
     rags[0].batch_add_texts([ANA], ids=["president"])
     assert [answers(rag) for rag in rags] == [[ANA], [ANA]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rag.hash_embedder import HashEmbedder
 
-from jarvisperf.rag.store import chroma
+from jarvisperf.rag.store.nearest import passages
 
 TEXTS = [f"text {number}" for number in range(300)]
 
@@ -57,7 +57,7 @@ def test_a_filter_chooses_among_the_vectors_in_memory(rag):
 
 
 def test_above_the_limit_the_index_is_used_unless_every_passage_is_asked_for(rag, make_rag, monkeypatch):
-    monkeypatch.setattr(chroma, "MOST_IN_MEMORY", 299)
+    monkeypatch.setattr(passages, "MOST_IN_MEMORY", 299)
     exact = make_rag(model=HashEmbedder(32), exact=True)
     assert [result.text for result in exact.search("query", n_results=5)] == nearest("query", TEXTS, 5)
     assert len(rag.search("query", n_results=5)) == 5

@@ -355,7 +355,7 @@ class TestFailures:
 
     def test_a_write_that_dies_before_the_passage_stops_waiting_is_repeated(self, rag, all_wait, monkeypatch):
         rag.batch_add_texts(PETS)
-        place = rag._store._place_of_waiting()
+        place = rag._store._place_of_waiting().chroma
         with monkeypatch.context() as broken:
 
             def delete(**_):

@@ -61,7 +61,7 @@ class Collection:
         self._client: Any = None
         self._of_the_parent: Any = None
         self._closed = False
-        self._max_batch = 0
+        self.max_batch = 0
         tell_when_forked(self, Collection.reset_after_fork)
 
     def reset_after_fork(self) -> None:
@@ -96,7 +96,7 @@ class Collection:
                 try:
                     collection = self._get_collection(client)
                     self._home.settle(str(collection.id))
-                    self._max_batch = int(self._asked(client.get_max_batch_size))
+                    self.max_batch = int(self.asked(client.get_max_batch_size))
                 except BaseException:
                     self._home.disconnect()
                     raise
@@ -121,7 +121,7 @@ class Collection:
 
     def count(self) -> int:
         """Return the number of passages."""
-        return int(self._asked(self.open().count))
+        return int(self.asked(self.open().count))
 
     def _get_collection(self, client: Any) -> Any:
         try:
@@ -138,7 +138,7 @@ class Collection:
             )
         return collection
 
-    def _asked(self, ask: Callable[..., Any], **arguments: Any) -> Any:
+    def asked(self, ask: Callable[..., Any], **arguments: Any) -> Any:
         """Return the outcome of a call of Chroma's; a server may end at any of them.
 
         Raises:
@@ -147,9 +147,10 @@ class Collection:
         try:
             return ask(**arguments)
         except Exception as error:
-            raise self._explained(error, 0) from error
+            raise self.explained(error, 0) from error
 
-    def _explained(self, error: Exception, dimension: int, selection: Selection = EVERYTHING) -> Exception:
+    def explained(self, error: Exception, dimension: int, selection: Selection = EVERYTHING) -> Exception:
+        """Return the error to raise for one of Chroma's, given the dimension of the vectors and the filters."""
         if type(error).__module__.partition(".")[0] in _TRANSPORT:
             return StoreError(f"the collection {self._name!r} failed: {in_one_line(error)}")
         if selection.filters and not isinstance(error, RagError) and "dimension" not in str(error):
@@ -158,10 +159,11 @@ class Collection:
         if isinstance(error, RagError | ValueError | TypeError):
             return error
         if "dimension" in str(error):
-            return self._misfit(dimension, str(error))
+            return self.misfit(dimension, str(error))
         return StoreError(f"the collection {self._name!r} failed: {error}")
 
-    def _misfit(self, dimension: int, reason: str) -> DimensionError:
+    def misfit(self, dimension: int, reason: str) -> DimensionError:
+        """Return the error for vectors that do not have the collection's dimension."""
         return DimensionError(
             f"the model's vectors have {dimension} dimensions, which does not fit the collection {self._name!r}"
             f" ({reason}): use the model it was built with, or another collection"
