@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 
 import pytest
 
@@ -73,6 +74,29 @@ def test_a_passage_points_to_its_place_in_the_file(write):
     lines = f"---\ntitle: Tanks\n---\n\n# Guide\n\n{PUMP}\n\n# Usage\n\n{PUMP}".split("\n")
     first, second = read_passages(write("a.md", "\n".join(lines)))
     assert (lines[first.metadata["line"] - 1], lines[second.metadata["line"] - 1]) == ("# Guide", "# Usage")
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "form", "after"),
+    [
+        ("a.md", "# Tanks\n\n", "The tank number {0} is full.", ""),
+        ("a.md", "# Tanks\n\n```python\n", "tank_{0}.fill()  # every night and every morning", "\n```"),
+        ("a.md", "# Tanks\n\n| Tank | State |\n|---|---|\n", "| number {0} | it is full |", ""),
+        ("a.rst", "Tanks\n=====\n\nThis::\n\n", "    tank_{0}.fill()  # every night and every morning", ""),
+        ("a.rst", "Tanks\n=====\n\n", "The tank number {0} is full.", ""),
+        ("a.html", "<h1>Tanks</h1>\n<pre>\n", "tank_{0}.fill()  # every night and every morning", "</pre>"),
+        ("a.csv", "tank,state\n", "number {0},it is full", ""),
+        ("a.txt", "", "The tank number {0} is full.", ""),
+    ],
+)
+def test_each_part_of_a_long_block_points_to_its_own_line(write, name, before, form, after):
+    text = before + "\n".join(form.format(number) for number in range(200)) + after
+    lines = text.split("\n")
+    passages = read_passages(write(name, text))
+    assert len(passages) > 3
+    numbered = re.compile(r"(?:tank_|number )(\d+)")
+    for passage in passages[1:]:
+        assert numbered.search(lines[passage.metadata["line"] - 1])[1] == numbered.search(passage.text)[1]
 
 
 # Tables and code
@@ -178,7 +202,25 @@ def test_what_only_sphinx_knows_is_read_as_text(write):
         ".. versionadded:: 3.2\n\n   The *pump*.\n\n.. function:: open(file)\n\n   Opens a file.\n"
     )
     (passage,) = read_passages(write("a.rst", text))
-    assert passage.text == ("# Title\n\nSee a.b and the guide.\n\n3.2\n\nThe pump.\n\nopen(file)\n\nOpens a file.")
+    assert passage.text == (
+        "# Title\n\nSee a.b and the guide.\n\nAdded in version 3.2.\n\nThe pump.\n\nopen(file)\n\nOpens a file."
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (
+            ".. versionadded:: 3.1\n   The :func:`pump` has\n   a ``speed``.\n",
+            "Added in version 3.1: The pump has a speed.",
+        ),
+        (".. versionchanged:: 3.1 It is faster.\n", "Changed in version 3.1: It is faster."),
+        (".. deprecated:: 3.1\n\n   Use :func:`lift`.\n", "Deprecated since version 3.1.\n\nUse lift."),
+        (".. only:: html\n\n   It is on the web.\n", "It is on the web."),
+    ],
+)
+def test_what_changed_in_which_version_is_read_as_sphinx_writes_it(write, source, text):
+    assert read_passages(write("a.rst", source))[0].text == text
 
 
 def test_code_with_options_that_only_sphinx_knows_is_code(write):

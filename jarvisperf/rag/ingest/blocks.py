@@ -24,6 +24,8 @@ class Block:
         title: The name of the section that it opens, if it is a heading; the heading of a page has no text.
         code_language: The programming language, if it is code and says so.
         place: Where it begins in the file: a ``line``, ``page`` or ``cell``, counted from 1.
+        lines_before: How many lines after its place its text begins, such as one after a fence; None if the lines of
+            its text are not those of the file.
     """
 
     text: str
@@ -33,6 +35,13 @@ class Block:
     title: str = ""
     code_language: str = ""
     place: Mapping[str, int] = field(default_factory=dict)
+    lines_before: int | None = None
+
+    def place_of(self, line: int) -> Mapping[str, int]:
+        """Return where a line of its text is in the file, counted from 0."""
+        if line == 0 or self.lines_before is None or "line" not in self.place:
+            return self.place
+        return {**self.place, "line": self.place["line"] + self.lines_before + line}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class Content:
     unread: Sequence[str] = ()
 
 
-def code(text: str, language: str, place: Mapping[str, int]) -> Block:
+def code(text: str, language: str, place: Mapping[str, int], lines_before: int | None = None) -> Block:
     """Return a block of code between fences that the code does not contain."""
     fence = "```"
     while fence in text:
@@ -62,13 +71,20 @@ def code(text: str, language: str, place: Mapping[str, int]) -> Block:
         suffix=f"\n{fence}",
         code_language=language,
         place=place,
+        lines_before=lines_before,
     )
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], place: Mapping[str, int]) -> Block:
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    place: Mapping[str, int],
+    lines_before: int | None = None,
+) -> Block:
     """Return a table in Markdown's form; without a header if it is empty."""
     named = f"{_row(header)}\n{_row(['---'] * len(header))}\n" if any(header) else ""
-    return Block("\n".join(map(_row, rows)), "lines", prefix=named if rows else "", place=place)
+    text, prefix = "\n".join(map(_row, rows)), named if rows else ""
+    return Block(text, "lines", prefix=prefix, place=place, lines_before=lines_before)
 
 
 def _row(cells: Sequence[str]) -> str:

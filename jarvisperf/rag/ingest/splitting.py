@@ -75,6 +75,7 @@ class _Piece:
     block: Block
     text: str
     size: int
+    line: int  # of the text of its block, from 0
 
 
 def split(blocks: Iterable[Block], limit: Limit) -> Iterator[Passage]:
@@ -89,7 +90,7 @@ def split(blocks: Iterable[Block], limit: Limit) -> Iterator[Passage]:
         for heading in itertools.takewhile(lambda block: block.kind == "heading", group):
             section = heading.title
         for pieces in _packed(group, limit):
-            metadata: dict[str, Any] = dict(pieces[0].block.place)
+            metadata: dict[str, Any] = dict(pieces[0].block.place_of(pieces[0].line))
             languages = [piece.block.code_language for piece in pieces if piece.block.code_language]
             if languages:
                 metadata["code_language"] = languages[0]
@@ -176,8 +177,10 @@ def _pieces(group: Sequence[Block], limit: Limit, room: int) -> Iterator[_Piece]
     for block in group:
         levels = _LEVELS.get(block.kind, _PROSE_LEVELS)
         space = limit.size if block.kind == "heading" else max(1, room - _framing(block, limit))
+        line = 0
         for text, size in _fitting(block.text, space, limit.measure, levels):
-            yield _Piece(block, text, size)
+            yield _Piece(block, text, size, line)
+            line += text.count("\n")
 
 
 def _framing(block: Block, limit: Limit) -> int:

@@ -88,20 +88,25 @@ def _blocks(token: Token, inner: Sequence[Token], lines: list[str], where: Mappi
         if title:
             yield Block(f"{'#' * int(token.tag[1])} {title}", "heading", title=title, place=where)
     elif token.type == "fence":
-        yield code(token.content.rstrip("\n"), _language(token.info), where)
+        yield code(token.content.rstrip("\n"), _language(token.info), where, 1)
     elif token.type == "table_open":
         header, rows = "\n".join(lines[:2]) + "\n", "\n".join(lines[2:]).rstrip()
         if rows:
-            yield Block(_as_read(rows), "lines", prefix=_as_read(header), place=where)
+            yield Block(_as_read(rows), "lines", prefix=_as_read(header), place=where, lines_before=2)
         else:
             yield Block(_as_read(header), "lines", place=where)
     elif token.type == "html_block":
         yield from blocks_of_html(source, where)
     elif token.type == "code_block":
-        yield Block(source, "lines", place=where)
+        yield Block(source, "lines", place=where, lines_before=0)
     elif token.type != "hr":
         text = _as_read(_MARKER.sub(r"\2", source)).strip()
-        yield Block(text, "item" if token.type == "list_item_open" else "prose", place=where)
+        yield Block(
+            text,
+            "item" if token.type == "list_item_open" else "prose",
+            place=where,
+            lines_before=0 if text.count("\n") == source.count("\n") else None,
+        )
 
 
 def _title(source: str) -> str:

@@ -30,4 +30,4 @@ def _paragraphs(text: str) -> Iterator[Block]:
     for found in _PARAGRAPH.finditer(text):
         line += text.count("\n", place, found.start())
         place = found.start()
-        yield Block(found[0].rstrip(), place={"line": line})
+        yield Block(found[0].rstrip(), place={"line": line}, lines_before=0)

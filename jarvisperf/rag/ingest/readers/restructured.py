@@ -24,6 +24,13 @@ _LANGUAGE_FIRST: Final = frozenset(
     {"code", "code-block", "sourcecode", "prompt"}
 )  # with options that only Sphinx knows
 _CODE: Final = frozenset({"testcode", "doctest", "testsetup", "testoutput", "productionlist", "ipython"})
+_VERSIONS: Final = {  # as Sphinx writes them
+    "versionadded": "Added in version",
+    "versionchanged": "Changed in version",
+    "versionremoved": "Removed in version",
+    "deprecated": "Deprecated since version",
+}
+_CONDITIONS: Final = frozenset({"only", "ifconfig"})
 _ROLE: Final = re.compile(r"!?~?(?P<title>.*?)\s*(?:<[^<>]*>)?$", re.DOTALL)
 _SETTINGS: Final = {
     "file_insertion_enabled": False,  # a document must not read other files
@@ -105,13 +112,16 @@ class _Reader:
         from docutils import nodes
 
         place = {"line": self._line}
+        lines_before = 0 if getattr(child, "line", None) == self._line else None
         text = "\n\n".join(part.astext() for part in child.children) if _is_plain(child) else child.astext()
         if isinstance(child, nodes.title) and isinstance(parent, nodes.section):
             title = " ".join(text.split())
             yield Block(f"{'#' * min(level, 6)} {title}", "heading", title=title, place=place)
         elif isinstance(child, nodes.literal_block | nodes.doctest_block):
             classes: list[str] = child.get("classes", [])
-            yield code(text, classes[1] if classes[:1] == ["code"] and classes[1:] else "", place)
+            is_directive = classes[:1] == ["code"]  # docutils counts its line from its end
+            language = classes[1] if is_directive and classes[1:] else ""
+            yield code(text, language, place, None if is_directive else lines_before)
         elif isinstance(child, nodes.table):
             yield from _table(child, place)
         elif _is_plain(child):
@@ -119,7 +129,7 @@ class _Reader:
         elif isinstance(child, nodes.image):
             yield Block(child.get("alt", ""), place=place)
         elif isinstance(child, nodes.TextElement):
-            yield Block(text.strip(), place=place)
+            yield Block(text.strip(), place=place, lines_before=lines_before)
         else:
             yield from self.blocks(child, level, indent + isinstance(child, nodes.list_item))
 
@@ -136,7 +146,11 @@ class _Reader:
             if found["name"] in _CODE | _LANGUAGE_FIRST:
                 yield code(content, argument if found["name"] in _LANGUAGE_FIRST else "", {"line": line})
                 continue
-            if argument:
+            if found["name"] in _VERSIONS:
+                version, _, change = argument.replace("\n", " ").partition(" ")
+                sentence = f"{_VERSIONS[found['name']]} {version}"
+                argument, content = "", f"{sentence}: {change}\n\n{content}" if change else f"{sentence}.\n\n{content}"
+            if argument and found["name"] not in _CONDITIONS:
                 yield Block(argument, place={"line": line})
             if content:
                 inner = _Reader()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DELIMITERS: Final = ",;\t|"
-_ROWS_PER_BLOCK: Final = 20  # each passage knows its line to within this many rows
+_ROWS_PER_BLOCK: Final = 20  # if some have several lines, each passage knows its line to within this many rows
 _MOST_PER_ROW: Final = 200  # characters; longer rows are not written as rows of a table
 
 
@@ -47,7 +47,13 @@ def read_table(path: Path) -> Content:
     if characters > _MOST_PER_ROW * len(others) or len(delimiter.join(header)) > _MOST_PER_ROW:
         return Content([_record(header, row, line) for line, row in others])
     groups = (others[start : start + _ROWS_PER_BLOCK] for start in range(0, len(others), _ROWS_PER_BLOCK))
-    return Content([table(header, [row for _, row in group], {"line": group[0][0]}) for group in groups])
+    return Content([_part(header, group) for group in groups])
+
+
+def _part(header: Sequence[str], group: Sequence[tuple[int, list[str]]]) -> Block:
+    first, last = group[0][0], group[-1][0]
+    has_a_line_each = last - first == len(group) - 1
+    return table(header, [row for _, row in group], {"line": first}, 0 if has_a_line_each else None)
 
 
 def _record(header: Sequence[str], row: Sequence[str], line: int) -> Block:

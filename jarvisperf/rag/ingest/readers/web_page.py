@@ -152,8 +152,13 @@ class _Walk:
         """Return the code of an element; it may contain the same in several languages."""
         several = pre.find_all("code", recursive=False)
         parts = several if len(several) > 1 else [pre]
-        texts = [(part, part.get_text().strip("\n").rstrip()) for part in parts]
-        return [code(text, _language(part), self._where()) for part, text in texts if text.strip()]
+        blocks: list[Block] = []
+        for part in parts:
+            text = part.get_text().rstrip()
+            lines_before = len(text) - len(text.lstrip("\n"))
+            if text.strip():
+                blocks.append(code(text.lstrip("\n"), _language(part), self._where(), lines_before))
+        return blocks
 
     def _paragraph(self) -> Iterator[Block]:
         text = "\n".join(filter(None, (" ".join(line.split()) for line in "".join(self._text).split("\n"))))
