@@ -8,18 +8,20 @@ from jarvisperf.rag.errors import DocumentError
 from jarvisperf.rag.ingest.files import read_document, read_passages
 
 
-def pdf(*pages, says=None):
+def pdf(*pages, says=None, unknown=""):
     """Build a PDF by hand (ISO 32000-1, 7.5): Helvetica, one line of text per page.
 
     Args:
         pages: The text of each page.
         says: What each byte of it means, in place of Latin letters.
+        unknown: Letters that the font gives names that nobody knows.
     """
     count = len(pages)
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         f"<< /Type /Pages /Count {count} /Kids [{' '.join(f'{4 + 2 * n} 0 R' for n in range(count))}] >>".encode(),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode %d 0 R >>" % (4 + 2 * count),
+        f"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode {4 + 2 * count} 0 R"
+        f" /Encoding << /Differences [{' '.join(f'{ord(byte)} /g{ord(byte)}x' for byte in unknown)}] >> >>".encode(),
     ]
     for number, text in enumerate(pages):
         stream = f"BT /F1 12 Tf 50 700 Td ({text}) Tj ET".encode()
@@ -142,3 +144,24 @@ def test_the_lines_of_a_narrow_column_are_joined_next_to_wide_ones(write, requir
     narrow = ["Each of us here", "The Desk in the", "Hall can help"]
     (passage,) = read_passages(write("a.pdf", pdf(lines(*wide, *["x y z of the desk"] * 8, *narrow))))
     assert passage.text.endswith("Each of us here The Desk in the Hall can help")
+
+
+def test_letters_that_a_font_does_not_name_are_reported(write, require):
+    require("pypdfium2")
+    document = read_document(write("a.pdf", pdf("abcdefghijklmn", "Boats leave at 9.", unknown="abcdef")))
+    problem = "page 1 may be misread: its fonts do not name 43% of its letters: run OCR on it"
+    assert document.unread[0] == problem
+    assert "ghijklmn" in document.passages[0].text
+
+
+def test_words_between_nameless_control_characters_are_not_one_word(write, require):
+    require("pypdfium2")
+    page = pdf("Boats\\002leave\\002at\\002noon", unknown="Boatslevn\x02")
+    assert read_document(write("a.pdf", page)).passages[0].text == "Boats leave at noon"
+
+
+def test_the_lines_of_a_table_of_contents_and_of_a_table_of_numbers_stay_apart(write, require):
+    require("pypdfium2")
+    page = pdf(lines("The desk . . . . . . . . . 7", "The hall ........ 9", "", "2019 12.5 40 31", "2020 13.5 44 30"))
+    (passage,) = read_passages(write("a.pdf", page))
+    assert passage.text.split("\n") == ["The desk \u2026 7", "The hall \u2026 9", "2019 12.5 40 31", "2020 13.5 44 30"]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.forks import renew_lock_when_forked
 from jarvisperf.rag.errors import DocumentError, missing_package
 from jarvisperf.rag.ingest.blocks import Block, Content
-from jarvisperf.rag.ingest.readers.pdf_layout import joined, text_of
+from jarvisperf.rag.ingest.readers.pdf_layout import joined, share_without_meaning, text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_FEW_NAMELESS: Final = 0.1  # of the letters of a page: more are reported
 _lock = threading.Lock()  # PDFium is not thread-safe (its documentation)
 renew_lock_when_forked(sys.modules[__name__])
 
@@ -35,9 +36,16 @@ def read_pdf(path: Path) -> Content:
         try:
             with pypdfium2.PdfDocument(path) as document:
                 for number, page in enumerate(document, 1):
-                    text = text_of(page.get_textpage())
+                    textpage = page.get_textpage()
+                    nameless = share_without_meaning(textpage)
+                    text = text_of(textpage, marks_breaks=nameless <= _FEW_NAMELESS)
                     pages.append(text)
-                    if not text.strip() and _shows_something(page):
+                    if nameless > _FEW_NAMELESS:
+                        unread.append(
+                            f"page {number} may be misread: its fonts do not name {nameless:.0%} of its letters:"
+                            " run OCR on it"
+                        )
+                    elif not text.strip() and _shows_something(page):
                         unread.append(f"page {number} contains no text: if it is scanned, run OCR on it first")
         except pypdfium2.PdfiumError as error:
             raise DocumentError(f"{path} is not a readable PDF: {error}") from error
