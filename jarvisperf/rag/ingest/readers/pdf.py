@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -34,7 +35,7 @@ def read_pdf(path: Path) -> Content:
     unread: list[str] = []
     with _lock:
         try:
-            with pypdfium2.PdfDocument(path) as document:
+            with contextlib.closing(pypdfium2.PdfDocument(path)) as document:
                 for number, page in enumerate(document, 1):
                     textpage = page.get_textpage()
                     nameless = share_without_meaning(textpage)

@@ -61,9 +61,9 @@ def share_without_meaning(textpage: Any) -> float:
 
     named = nameless = 0
     for place in range(textpage.count_chars()):
-        letter = chr(pdfium.FPDFText_GetUnicode(textpage, place))
+        letter = chr(pdfium.FPDFText_GetUnicode(textpage.raw, place))
         if letter.isalpha() or letter < " ":
-            is_nameless = pdfium.FPDFText_HasUnicodeMapError(textpage, place) == 1
+            is_nameless = pdfium.FPDFText_HasUnicodeMapError(textpage.raw, place) == 1
             nameless += is_nameless
             named += letter.isalpha() and not is_nameless
     return nameless / (named + nameless) if nameless else 0.0
@@ -72,7 +72,7 @@ def share_without_meaning(textpage: Any) -> float:
 def _letters_in_order(textpage: Any) -> Iterable[str]:
     import pypdfium2.raw as pdfium
 
-    codes = [pdfium.FPDFText_GetUnicode(textpage, place) for place in range(textpage.count_chars())]
+    codes = [pdfium.FPDFText_GetUnicode(textpage.raw, place) for place in range(textpage.count_chars())]
     letters = [chr(code) if code else "" for code in codes]
     places = enumerate(letters)
     for _, glyph in itertools.groupby(places, key=lambda one: textpage.get_charbox(one[0]) if one[1] > " " else one[0]):
