@@ -11,6 +11,7 @@ from pathlib import Path
 
 UNUSED_PLUGINS = (
     "anyio",
+    "asyncio",
     "hypothesispytest",
     "platformdirs",
     "pytest_cov",
@@ -28,6 +29,7 @@ LIGHT = (*WITHOUT_PLUGINS, *WITHOUT_PICTURES, *WITHOUT_WITNESS)
 INNER_PLUGINS = str(Path(__file__).with_name("inner_plugins"))
 SHORT_PROFILES = ("-p", "short_profiles")  # for runs in which benchmarks regress
 NO_CONTROL = ("-p", "no_control")
+WITH_ASYNCIO = ("-p", "asyncio")
 TIMED_BY_WORK = ("-p", "work_clock")  # for projects with `stranger.CLOCKED_WORK`
 
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from git_project import GitProject
-from light_pytest import SHORT_PROFILES
+from light_pytest import SHORT_PROFILES, WITH_ASYNCIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 QUICKLY = ("--jarvis-bench", "--jarvis-budget=0.02")
+
+
+@pytest.fixture(autouse=True)
+def _with_asyncio(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join((os.environ["PYTEST_ADDOPTS"], *WITH_ASYNCIO)))
+
+
 ECHO = """
 import asyncio
 import contextlib
