@@ -27,8 +27,9 @@ LIGHT = (*WITHOUT_PLUGINS, *WITHOUT_PICTURES, *WITHOUT_WITNESS)
 
 # Plugins of `inner_plugins`; they need the path below.
 INNER_PLUGINS = str(Path(__file__).with_name("inner_plugins"))
-SHORT_PROFILES = ("-p", "short_profiles")  # for runs in which benchmarks regress
+SHORT_PROFILES = ("-p", "short_profiles")
 NO_CONTROL = ("-p", "no_control")
+NO_REASONS = ("-p", "no_reasons")
 WITH_ASYNCIO = ("-p", "asyncio")
 TIMED_BY_WORK = ("-p", "work_clock")  # for projects with `stranger.CLOCKED_WORK`
 
