@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from light_pytest import INNER_PLUGINS, LIGHT, NO_CONTROL, SHORT_PROFILES, WITHOUT_PICTURES, WITHOUT_WITNESS
+from light_pytest import (
+    INNER_PLUGINS,
+    LIGHT,
+    NO_CONTROL,
+    NO_REASONS,
+    SHORT_PROFILES,
+    WITHOUT_PICTURES,
+    WITHOUT_WITNESS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,11 +70,11 @@ def require() -> Callable[[str], Any]:
 
 @pytest.fixture
 def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """Let inner pytests run without slow plugins, controls and long profiles.
+    """Let inner pytests run without slow plugins, controls, reasons and long profiles.
 
     A test that needs a plugin passes it with `-p`.
     """
-    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join((*LIGHT, *NO_CONTROL, *SHORT_PROFILES)))
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join((*LIGHT, *NO_CONTROL, *NO_REASONS, *SHORT_PROFILES)))
     monkeypatch.setenv("PYTHONPATH", INNER_PLUGINS, prepend=os.pathsep)
     monkeypatch.syspath_prepend(INNER_PLUGINS)  # for those in this process
     return pytester
@@ -76,6 +84,12 @@ def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pyte
 def with_control(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let inner pytests compare identical code too, as they do for users."""
     monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(LIGHT))
+
+
+@pytest.fixture
+def with_reasons(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let inner pytests look for the reasons of what they find, with profiles that take a moment."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join((*LIGHT, *NO_CONTROL, *SHORT_PROFILES)))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 
 UNUSED_PLUGINS = (
     "anyio",
+    "asyncio",
     "hypothesispytest",
     "platformdirs",
     "pytest_cov",
@@ -26,8 +27,10 @@ LIGHT = (*WITHOUT_PLUGINS, *WITHOUT_PICTURES, *WITHOUT_WITNESS)
 
 # Plugins of `inner_plugins`; they need the path below.
 INNER_PLUGINS = str(Path(__file__).with_name("inner_plugins"))
-SHORT_PROFILES = ("-p", "short_profiles")  # for runs in which benchmarks regress
+SHORT_PROFILES = ("-p", "short_profiles")
 NO_CONTROL = ("-p", "no_control")
+NO_REASONS = ("-p", "no_reasons")
+WITH_ASYNCIO = ("-p", "asyncio")
 TIMED_BY_WORK = ("-p", "work_clock")  # for projects with `stranger.CLOCKED_WORK`
 
 

@@ -10,7 +10,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from light_pytest import LIGHT, NO_CONTROL, SHORT_PROFILES, path_with_inner_plugins
+from light_pytest import LIGHT, NO_CONTROL, NO_REASONS, SHORT_PROFILES, path_with_inner_plugins
 from waiting import PROCESS_SECONDS
 
 if TYPE_CHECKING:
@@ -43,10 +43,12 @@ class Stranger:
 
     Attributes:
         has_control: Whether comparisons in lockstep also compare identical code, as they do for users.
+        has_reasons: Whether comparisons in lockstep look for the reasons of their verdicts.
         words: Arguments of every pytest in it.
     """
 
     has_control = False
+    has_reasons = False
     words: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, files: Mapping[str, str]) -> None:
@@ -79,7 +81,8 @@ class Stranger:
 
     def bench(self, *words: str, env: Mapping[str, str] | None = None, flags: tuple[str, ...] = ()) -> int:
         """Run `pytest --jarvis-bench` and return its exit status."""
-        light = (*LIGHT, *SHORT_PROFILES, *(() if self.has_control else NO_CONTROL))
+        without = (*(() if self.has_control else NO_CONTROL), *(() if self.has_reasons else NO_REASONS))
+        light = (*LIGHT, *SHORT_PROFILES, *without)
         command = [sys.executable, *flags, "-m", "pytest", *light, "--jarvis-bench", *self.words, *words]
         done = subprocess.run(
             command,

@@ -36,6 +36,15 @@ def test_the_plugin_loads_nothing_that_only_measuring_needs():
     assert done.stdout.strip() == "[]"
 
 
+def test_what_measures_loads_no_event_loop_before_there_is_a_coroutine():
+    code = (
+        "import sys, jarvisperf.measure.targets, pytest_jarvisperf.arms.worker, pytest_jarvisperf.sessions.lockstep; "
+    )
+    code += "from jarvisperf.measure.targets import FunctionTarget; print('asyncio' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 WHAT_IS_LOADED = """
 import sys
 

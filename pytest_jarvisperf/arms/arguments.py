@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 WORKER = "pytest_jarvisperf.arms.worker"
 ENTRY = f"{WORKER}:main"
 
-# Modules that are imported before the fork, and their packages; not used if the project is one of these packages.
-PRELOADED = ("asyncio", "pytest", *(f"_pytest.{name}" for name in default_plugins), WORKER)
+# Packages of the modules that are imported before the fork; none is if the project is one of these packages.
 PRELOADED_PACKAGES = frozenset(
     {
         "pytest",
@@ -124,6 +123,12 @@ DROPPED = frozenset(
         "--maxprocesses",
     }
 )
+
+
+def preloaded() -> tuple[str, ...]:
+    """Return the modules to import once for both arms; asyncio only if something here has needed it."""
+    needed = ("asyncio",) if "asyncio" in sys.modules else ()
+    return (*needed, "pytest", *(f"_pytest.{name}" for name in default_plugins), WORKER)
 
 
 def own_budgets(items: Iterable[pytest.Item]) -> dict[str, float]:

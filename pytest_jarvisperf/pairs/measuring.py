@@ -108,7 +108,7 @@ class PairSession:
 
     def _campaign(self, items: Sequence[pytest.Item], twins: Mapping[str, str], folder: Path) -> Campaign:
         from jarvisperf.gate.lockstep.model import Campaign
-        from pytest_jarvisperf.arms.arguments import ENTRY, PRELOADED, orders, own_budgets
+        from pytest_jarvisperf.arms.arguments import ENTRY, orders, own_budgets, preloaded
         from pytest_jarvisperf.arms.paths import ArmPaths
         from pytest_jarvisperf.pairs.working_tree import working_tree
 
@@ -126,7 +126,7 @@ class PairSession:
             thresholds={name: dict.fromkeys(metrics.thresholds, SMALLEST_DIFFERENCE) for name in twins},
             budget_seconds=options.budget_seconds,
             budgets=own_budgets(items),
-            preload=PRELOADED,
+            preload=preloaded(),
             most_launches=min(options.launches, MOST_PAIR_LAUNCHES),
             seed=secrets.randbelow(1 << 20) * 1_000,
             folder=folder,

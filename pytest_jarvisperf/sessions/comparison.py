@@ -16,7 +16,7 @@ import pytest
 
 from jarvisperf.measure.metrics import TIME
 from jarvisperf.measure.metrics.instructions import INSTRUCTIONS
-from pytest_jarvisperf.arms.arguments import ENTRY, PRELOADED, PRELOADED_PACKAGES, orders, own_budgets
+from pytest_jarvisperf.arms.arguments import ENTRY, PRELOADED_PACKAGES, orders, own_budgets, preloaded
 from pytest_jarvisperf.arms.paths import ArmPaths
 from pytest_jarvisperf.arms.support_files import compared_plugins, support_files
 from pytest_jarvisperf.markers.jarvis import read_thresholds
@@ -292,7 +292,7 @@ class Comparison:
             budgets=own_budgets(self._items),
             most_launches=self._options.launches,
             refused=self._refused,
-            preload=() if PRELOADED_PACKAGES.intersection(layout.packages) else PRELOADED,
+            preload=() if PRELOADED_PACKAGES.intersection(layout.packages) else preloaded(),
             seed=secrets.randbelow(1 << 20) * 1_000,
             folder=arms.folder,
             separate_written=arms.separate_written,

@@ -11,7 +11,6 @@ import sys
 
 import pytest
 from git_project import GitProject
-from light_pytest import SHORT_PROFILES
 from waiting import PROCESS_SECONDS
 
 WORK = """
@@ -50,8 +49,7 @@ def project(pytester: pytest.Pytester) -> GitProject:
 
 def bisect(project: GitProject, benchmark: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from jarvisperf.cli.main import main; raise SystemExit(main())", "bisect"]
-    pytests_words = " ".join(("-p no:asyncio --jarvis-launches=2", *SHORT_PROFILES))
-    words = [benchmark, "--good", "HEAD~3", "--budget", "0.3", f"--pytest-args={pytests_words}"]
+    words = [benchmark, "--good", "HEAD~3", "--budget", "0.3", "--pytest-args=-p no:asyncio --jarvis-launches=2"]
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     return subprocess.run(
         [*command, *words],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,9 @@ def test_the_full_suite_covers_cache_and_rag(home: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.rag
 @pytest.mark.xdist_group("model")
-def test_the_rag_suite_says_what_the_cache_changed_and_that_answers_stay_the_same():
+def test_the_rag_suite_says_what_the_cache_changed_and_that_answers_stay_the_same(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rag_suite, "SEARCHES", 10)
+    monkeypatch.setattr(RAGBenchmarks, "compare_replay", partialmethod(RAGBenchmarks.compare_replay, queries=40))
     suite = RAGBenchmarks(texts=["Alpha is first.", "Beta is second.", "Gamma is third."], queries=["What is first?"])
     results = suite.run_full_benchmark_suite()
     parts = {"embedding", "ingestion", "ingestion again", "search", "search from disk", "context", "warm-up", "replay"}

@@ -28,6 +28,7 @@ def test_ci_runs_the_readmes_commands_in_their_order_and_the_benchmarks_come_fir
     assert "commands=$(.ci/readme-commands)" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("with_reasons")
 def test_the_readmes_sixty_seconds_end_with_the_regression_named(pytester: pytest.Pytester):
     section = README.partition("## Sixty seconds of use")[2].partition("\n## ")[0]
     before, benchmarks, after = re.findall(r"```python[^\n]*\n(.*?)```", section, flags=re.DOTALL)

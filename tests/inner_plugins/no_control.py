@@ -2,7 +2,7 @@
 
 A control on a busy machine may also distrust a sound run, with a probability that adds up over many tests.
 What the control is for is tested without this plugin: `test_untrusted.py`, `test_lockstep_verdicts.py` and every test
-with the fixtures `every_plugin` or `as_installed`.
+with the fixture `with_control`, `every_plugin` or `as_installed`.
 """
 
 from __future__ import annotations

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from git_project import GitProject
-from light_pytest import SHORT_PROFILES
+from light_pytest import WITH_ASYNCIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 QUICKLY = ("--jarvis-bench", "--jarvis-budget=0.02")
+
+
+@pytest.fixture(autouse=True)
+def _with_asyncio(with_reasons: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join((os.environ["PYTEST_ADDOPTS"], *WITH_ASYNCIO)))
+
+
 ECHO = """
 import asyncio
 import contextlib
@@ -513,7 +521,7 @@ def test_plain(jarvis_bench, connection):
     project.commit()
     project.write("pkg/__init__.py", work.replace("range(n)", "range(40 * n)"))
     words = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-budget=0.2", "--jarvis-launches=4")
-    result = project.run(*words, "--jarvis-threshold=30%", "-p", "anyio", *SHORT_PROFILES)
+    result = project.run(*words, "--jarvis-threshold=30%", "-p", "anyio")
     report = json.loads((project.root / "reports" / "report.json").read_text())
     assert len(report["benchmarks"]) == 4
     for entry in report["benchmarks"]:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 import pytest
 from git_project import GitProject
-from light_pytest import SHORT_PROFILES
 
 from jarvisperf.runs.model import Metric, Run
 from jarvisperf.runs.store import open_store
@@ -60,7 +59,7 @@ OTHER = "def test_other(jarvis_bench):\n    jarvis_bench(sorted, [3, 1, 2])\n"
 class Project(GitProject):
     """A repository with a package and a benchmark."""
 
-    words = (*QUICKLY, *SHORT_PROFILES)
+    words = QUICKLY
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         super().__init__(pytester)

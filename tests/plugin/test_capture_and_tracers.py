@@ -7,12 +7,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from light_pytest import WITH_ASYNCIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-QUICKLY = ("--jarvis-bench", "--jarvis-budget=0.05", "-p", "no:asyncio")
+QUICKLY = ("--jarvis-bench", "--jarvis-budget=0.05")
 
 
 def medians_of(pytester: pytest.Pytester) -> dict[str, float]:
@@ -147,7 +148,7 @@ def test_tracers_are_off_in_the_thread_of_an_event_loop_too(pytester: pytest.Pyt
             assert 3 <= len(events) < 10  # of the first call
         """
     )
-    pytester.runpytest_subprocess(*QUICKLY[:2]).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*QUICKLY, *WITH_ASYNCIO).assert_outcomes(passed=1)
 
 
 def test_what_cannot_be_taken_off_is_pointed_out(pytester: pytest.Pytester, require: Callable[[str], Any]):
@@ -183,7 +184,7 @@ def test_what_cannot_be_taken_off_is_pointed_out(pytester: pytest.Pytester, requ
             jarvis_bench(sum, [1])
         """
     )
-    result = pytester.runpytest_subprocess(*QUICKLY[:2])
+    result = pytester.runpytest_subprocess(*QUICKLY, *WITH_ASYNCIO)
     result.assert_outcomes(passed=6)
     result.stdout.fnmatch_lines(["jarvisperf: *::test_pyinstrument, *::test_async: pyinstrument watches this process*"])
     for name in ("memray", "tracemalloc"):

@@ -75,6 +75,7 @@ def test_figures_are_those_of_the_real_clock(pytester: pytest.Pytester, require:
     check_date(report)
 
 
+@pytest.mark.usefixtures("with_reasons")
 def test_lockstep_and_profiles_use_the_real_clocks(pytester: pytest.Pytester, require: Callable[[str], Any]):
     require("freezegun")
     project = GitProject(pytester)

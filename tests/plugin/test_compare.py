@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from light_pytest import WITHOUT_PLUGINS
+from light_pytest import WITH_ASYNCIO, WITHOUT_PLUGINS
 
 MEASURE = (*WITHOUT_PLUGINS, "--jarvis-bench", "--jarvis-budget=0.2", "--jarvis-report-formats=json,text")
 SUMS = """
@@ -93,7 +93,7 @@ def test_what_cannot_be_forked_is_compared_in_one_process(pytester: pytest.Pytes
             await jarvis_bench.compare({"one": one, "many": many})
         """
     )
-    result = pytester.runpytest_subprocess(*MEASURE, "-o", "asyncio_mode=auto")
+    result = pytester.runpytest_subprocess(*MEASURE, *WITH_ASYNCIO, "-o", "asyncio_mode=auto")
     result.assert_outcomes(passed=2)
     entries = entries_of(pytester)
     assert {entry["side_by_side"]["how"] for entry in entries.values()} == {"in one process, in turns"}

@@ -94,6 +94,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
         },
     )
     project.write({"pkg/__init__.py": HEAD, "pkg/rounds.txt": "1500\n"})
+    project.has_reasons = True
     return project.ran(project.against("--jarvis-threshold=50%", launches=4, env={"COLUMNS": "200"}))
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from light_pytest import LIGHT, NO_CONTROL, SHORT_PROFILES
+from light_pytest import LIGHT, NO_CONTROL, NO_REASONS
 from stranger import Stranger
 
 from jarvisperf.measure.metrics.instruction_counters import ADVICE, HARDWARE, method_of_arms
@@ -46,7 +46,7 @@ def test_twice_the_work_is_twice_the_instructions_and_equal_code_has_about_as_ma
     project = Stranger(tmp_path, FILES)
     project.write({"pkg/__init__.py": PACKAGE.replace("range(n):", "range(2 * n):")})
     options = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-launches=2", METRIC, "-p", "no:asyncio")
-    light = (*LIGHT, *SHORT_PROFILES, *NO_CONTROL)
+    light = (*LIGHT, *NO_CONTROL, *NO_REASONS)
     done = subprocess.run(  # without a time limit: under valgrind a busy machine may take minutes
         [sys.executable, "-m", "pytest", *options, *light],
         cwd=project.root,

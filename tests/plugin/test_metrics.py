@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from git_project import GitProject
-from light_pytest import SHORT_PROFILES
 from waiting import PROCESS_SECONDS
 
 from pytest_jarvisperf import hooks
@@ -60,7 +59,7 @@ def metrics_of(root: Path) -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> GitProject:
     made = GitProject(pytester)
-    made.words = (*AGAINST, *SHORT_PROFILES)
+    made.words = AGAINST
     made.write("pkg/__init__.py", PACKAGE)
     made.write("conftest.py", "")
     return made

@@ -157,11 +157,11 @@ def announced_seconds(result: pytest.RunResult) -> float:
 
 
 def test_the_second_run_announces_what_the_first_one_took(pytester: pytest.Pytester):
-    pytester.makepyfile(test_bench=ROUNDS)
+    pytester.makepyfile(test_bench=ROUNDS.replace("30", "10"))
     words = BENCH[:-2]  # with the cache
     assert announced_seconds(pytester.runpytest_subprocess(*words)) == 0.02
     (kept,) = json.loads((pytester.path / ".pytest_cache/v/jarvisperf/seconds").read_text()).values()
-    assert kept[1] >= 2.1
+    assert kept[1] >= 0.7
     assert announced_seconds(pytester.runpytest_subprocess(*words)) == pytest.approx(kept[1], rel=0.05)  # two digits
     assert announced_seconds(pytester.runpytest_subprocess(*words, "--jarvis-budget=0.03")) == 0.03  # not comparable
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from git_project import GitProject
-from light_pytest import SHORT_PROFILES, TIMED_BY_WORK
+from light_pytest import NO_REASONS, TIMED_BY_WORK
 
 # The control runs base's code from a third folder; here the code is a hundred times slower in that folder. The work
 # advances a clock of its own, so that a busy machine cannot change a verdict.
@@ -46,7 +46,7 @@ class Project(GitProject):
         "--jarvis-threshold=90%",
         "-p",
         "no:asyncio",
-        *SHORT_PROFILES,
+        *NO_REASONS,
         *TIMED_BY_WORK,
     )
 

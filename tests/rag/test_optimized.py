@@ -191,6 +191,7 @@ def test_the_batch_size_changes_nothing_but_the_steps(rag, batch_size):
 
 def test_more_texts_than_chroma_takes_at_once_are_added_in_one_batch(rag):
     assert rag.batch_add_texts([str(n) for n in range(6000)], batch_size=10_000).added == 6000
+    rag.close(wait=False)  # computing their vectors would take ten seconds
 
 
 def test_all_there_are_is_all_even_where_chromas_index_does_not_reach_them(rag):

