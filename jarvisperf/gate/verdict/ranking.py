@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from jarvisperf.gate.verdict.decide import Judgement
     from jarvisperf.runs.model import SideBySideWay
 
-# Forked copies have the code elsewhere in memory, but what a module created when it was imported stays where it was. In 1
-# of 96 comparisons, a copy of the same code was 10 % slower in all forks, with an interval from 6.5 to 14.3 %.
+# Forked copies have the code elsewhere in memory, but what a module created when it was imported stays where it was. In
+# one of 96 comparisons, a copy of the same code was 10 % slower in all forks, with an interval from 6.5 to 14.3 %.
 SMALLEST_DIFFERENCE = 0.1
 FEWEST_PARTS = 4  # fewer do not show how parts differ
 MOST_PARTS = 12
