@@ -1,4 +1,4 @@
-"""Moves the code of functions, and where new objects go, to other places in memory.
+"""Moves the code of functions, the interpreter's cache entries of classes, and new objects to other places in memory.
 
 Where code and data happen to lie can change a program's speed by several per cent (Mytkowicz et al., "Producing Wrong
 Data Without Doing Anything Obviously Wrong!", ASPLOS 2009). Copies of a process inherit its places, so what comes from
@@ -22,18 +22,21 @@ if TYPE_CHECKING:
 SMALL_BYTES = range(16, 513, 16)  # CPython keeps separate pools of objects up to 512 bytes, one for each size
 EMPTY_BYTES = 33  # of an empty `bytes` object
 MOST_PER_POOL = 64
-MOST_FUNCTIONS = 1_000  # those next to the start; to copy them takes about 20 ms
+MOST_REACHED = 1_000  # functions and classes, those next to the start; to move them takes about 20 ms
+MOST_VERSIONS = 8
+HEAP_TYPE, IMMUTABLE_TYPE = 1 << 9, 1 << 8  # flags of classes, see object.h
 MOST_GAP_BYTES = 4096  # a page: from there on, addresses are alike to the caches and the branch predictor
 
 
 def move_elsewhere(functions: Iterable[object], draw: random.Random) -> list[object]:
     """Copy the code of functions to other places, and occupy a random part of the free memory.
 
-    Only for a process that ends soon, because the functions themselves change. Objects that exist already stay where
-    they are.
+    Classes get new version tags: the interpreter finds methods in a small cache by tag and name, and two that share a
+    place there made a copy of the same code 8 % slower. Only for a process that ends soon, because functions and
+    classes change. Other objects that exist already stay where they are.
 
     Args:
-        functions: What will be called; the Python functions that it refers to by name are moved as well.
+        functions: What will be called; the Python functions and classes that it refers to by name are moved as well.
         draw: Where the places come from.
 
     Returns:
@@ -44,20 +47,32 @@ def move_elsewhere(functions: Iterable[object], draw: random.Random) -> list[obj
     ]
     kept += [[None] * draw.randrange(MOST_PER_POOL) for _ in range(draw.randrange(MOST_PER_POOL))]
     kept += [dict.fromkeys(range(draw.randrange(12))) for _ in range(draw.randrange(MOST_PER_POOL))]
-    found = list(islice(_functions(functions), MOST_FUNCTIONS))
+    found = list(islice(_reached(functions), MOST_REACHED))
     draw.shuffle(found)
-    for function in found:
-        kept.append(bytes(draw.randrange(MOST_GAP_BYTES)))
-        function.__code__ = _copied(function.__code__)
+    for one in found:
+        if isinstance(one, type):
+            _renew_version(one, draw.randrange(MOST_VERSIONS))
+        else:
+            kept.append(bytes(draw.randrange(MOST_GAP_BYTES)))
+            one.__code__ = _copied(one.__code__)
     return kept
+
+
+def _renew_version(one: type, skipped: int) -> None:
+    """Give a class another version tag, after skipping some: any assignment does, even of the same value."""
+    for _ in range(skipped):
+        hasattr(type("Skipped", (), {}), "_")  # a class gets its tag when something is looked up in it
+    module = vars(one).get("__module__")
+    if isinstance(module, str) and one.__flags__ & HEAP_TYPE and not one.__flags__ & IMMUTABLE_TYPE:
+        type.__setattr__(one, "__module__", module)
 
 
 def _copied(code: CodeType) -> CodeType:
     return code.replace(co_consts=tuple(_copied(one) if isinstance(one, CodeType) else one for one in code.co_consts))
 
 
-def _functions(start: Iterable[object]) -> Iterator[FunctionType]:
-    """Find the Python functions behind some objects, and those that they refer to by name: each once, nearest first."""
+def _reached(start: Iterable[object]) -> Iterator[FunctionType | type]:
+    """Find the Python functions and classes that some objects lead to by name: each once, nearest first."""
     seen: set[int] = set()
     todo = deque(start)
     while todo:
@@ -72,6 +87,7 @@ def _functions(start: Iterable[object]) -> Iterator[FunctionType]:
             yield one
             todo += _referred(one)
         elif isinstance(one, type):
+            yield one
             todo += [value for value in vars(one).values() if isinstance(_unwrapped(value), FunctionType)]
 
 

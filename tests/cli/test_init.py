@@ -339,6 +339,13 @@ def test_asv_benchmarks_that_pytest_cannot_run_are_counted(project: Path, capsys
     assert found == "found asv benchmarks in speed; test_asv.py lets pytest run them, except 1 (mem_)"
 
 
+def test_an_asv_suite_of_which_nothing_can_be_run_is_named(project: Path, capsys: pytest.CaptureFixture[str]):
+    write(**{"asv.conf.json": "{}", "benchmarks/speed.py": "def track_size():\n    return 1\n"})
+    init()
+    output = "".join(capsys.readouterr())
+    assert "the asv suite in benchmarks has only benchmarks of kinds that pytest cannot run (track_)" in output
+
+
 def test_an_asv_suite_is_compared_in_lockstep(pytester: pytest.Pytester):
     project = GitProject(pytester)
     write(**ASV_SUITE)

@@ -95,6 +95,27 @@ def test_functions_of_a_module_that_is_named_are_found(module: ModuleType, monke
     assert module.work.__code__ is not code
 
 
+def test_classes_stay_what_they_are():
+    before = dict(vars(Counter))
+    move_elsewhere([Counter().count], random.Random(7))
+    assert dict(vars(Counter)) == before
+    assert Counter()() == 5
+
+
+def test_a_class_that_refuses_assignments_is_no_obstacle():
+    class Strict(type):
+        def __setattr__(cls, name: str, value: object) -> None:
+            raise AttributeError(name)
+
+    class Fixed(metaclass=Strict):
+        def count(self) -> int:
+            return 1
+
+    code = Fixed.count.__code__
+    move_elsewhere([Fixed().count], random.Random(7))
+    assert Fixed.count.__code__ is not code
+
+
 def test_what_is_not_written_in_python_is_left_alone():
     move_elsewhere([sorted, "".join, int, object()], random.Random(7))
 

@@ -178,12 +178,13 @@ def _suite(root: Path, existing: list[Path]) -> tuple[list[str], list[Path], lis
         files = [folder / asv.BRIDGE]
     else:
         candidate = example.find_candidate(root)
+        none = "; ".join(filter(None, ("found no benchmarks", asv.only_left_out(root))))
         if candidate is None:
             raise CommandError(
-                "found no benchmarks, and no function of the project to propose one for; write a test that calls "
+                f"{none}, and no function of the project to propose one for; write a test that calls "
                 "jarvis_bench(function, arguments), then run jarvisperf init again"
             )
-        found = f"found no benchmarks; proposing one of {candidate.module}.{candidate.name}"
+        found = f"{none}; proposing one of {candidate.module}.{candidate.name}"
         changes = example.propose_example(root, candidate)
         files = [change.path for change in changes]
     if ignored_by_git(root, files) or not files:

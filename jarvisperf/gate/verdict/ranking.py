@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.gate.verdict.decide import judge
 from jarvisperf.gate.verdict.estimate import log_ratio
-from jarvisperf.runs.model import PairRatio, Ranked, SideBySide, SideBySideWay
+from jarvisperf.runs.model import PairRatio, Ranked, SideBySide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from jarvisperf.gate.verdict.decide import Judgement
+    from jarvisperf.runs.model import SideBySideWay
 
-SMALLEST_DIFFERENCES: dict[SideBySideWay, float] = {
-    # Each copy has the code elsewhere in memory, but shared data, such as compiled patterns, where it was.
-    "in forked processes, in turns": 0.01,
-    # Its place in memory made a copy of the same code 2.6 % slower, all the time.
-    "in one process, in turns": 0.05,
-}
+# Forked copies have the code elsewhere in memory, but what a module created when it was imported stays where it was. In
+# one of 96 comparisons, a copy of the same code was 10 % slower in all forks, with an interval from 6.5 to 14.3 %.
+SMALLEST_DIFFERENCE = 0.1
 FEWEST_PARTS = 4  # fewer do not show how parts differ
 MOST_PARTS = 12
 LARGEST = sys.float_info.max  # stands for infinity, which JSON does not have
@@ -46,7 +44,7 @@ def side_by_side(parts: Sequence[Mapping[str, Sequence[float]]], how: SideBySide
         raise ValueError("there are no samples to compare: give one part or more")
     medians = {name: statistics.median(value for part in parts for value in part[name]) for name in parts[0]}
     names = sorted(medians, key=lambda name: medians[name])
-    judged = _judged(parts, names, SMALLEST_DIFFERENCES.get(how))
+    judged = _judged(parts, names)
     pairs = tuple(_pair(first, second, judged, medians) for first, second in itertools.combinations(names, 2))
     return SideBySide(ranking=tuple(_ranked(name, medians[name], pairs) for name in names), pairs=pairs, how=how)
 
@@ -63,17 +61,15 @@ def sections(samples: Mapping[str, Sequence[float]]) -> list[dict[str, Sequence[
     return [{name: values[start:end] for name, values in samples.items()} for start, end in itertools.pairwise(cuts)]
 
 
-def _judged(
-    parts: Sequence[Mapping[str, Sequence[float]]], names: Sequence[str], smallest: float | None
-) -> dict[str, Judgement]:
-    """Judge every pair, by the two names; none if there are too few parts, or nothing is to be claimed."""
-    if len(parts) < FEWEST_PARTS or smallest is None:
+def _judged(parts: Sequence[Mapping[str, Sequence[float]]], names: Sequence[str]) -> dict[str, Judgement]:
+    """Judge every pair, by the two names; none if there are too few parts."""
+    if len(parts) < FEWEST_PARTS:
         return {}
     ratios = {
         _key(first, second): [log_ratio(part[first], part[second]) for part in parts]
         for first, second in itertools.combinations(names, 2)
     }
-    return judge(ratios, dict.fromkeys(ratios, smallest), tests=len(ratios))
+    return judge(ratios, dict.fromkeys(ratios, SMALLEST_DIFFERENCE), tests=len(ratios))
 
 
 def _key(first: str, second: str) -> str:
