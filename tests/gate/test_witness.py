@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jarvisperf.gate.lockstep.tally import LaunchFigures, MetricTally, Tally
-from jarvisperf.gate.lockstep.witness import LAUNCHES, MOST_BENCHMARKS, add_testimony, to_witness
+from jarvisperf.gate.lockstep.witness import LAUNCHES, MOST_BENCHMARKS, add_testimony, to_count_again, to_witness
 from jarvisperf.gate.verdict.decide import FourVerdicts, Judgement
 from jarvisperf.measure.metrics import BUILT_IN
 from jarvisperf.measure.metrics.time import CLOCK
@@ -98,6 +98,20 @@ def test_too_few_counts_settle_nothing():
     assert verdict_after(tally, counted(0.0, 0.0)) == "inconclusive"
     assert verdict_after(tally, Tally(state="error")) == "inconclusive"
     assert tally.metrics["time"].witness is None
+
+
+def test_one_launch_that_differs_is_shown_and_not_counted_again():
+    tally, counts = timed(), counted(0.05)
+    counts.state = "open"
+    assert to_count_again(["a"], {"a": counts}) == []
+    assert verdict_after(tally, counts) == "inconclusive"
+    witness = tally.metrics["time"].witness
+    assert witness is not None
+    assert (witness.launches, witness.settles) == (1, False)
+
+
+def test_equal_counts_are_counted_until_the_last_launch():
+    assert to_count_again(["a", "b", "c"], {"a": counted(0.0), "b": Tally(state="error"), "c": counted(0.01)}) == ["a"]
 
 
 def test_what_is_inconclusive_is_counted_and_regressions_if_the_run_is_not_trusted():

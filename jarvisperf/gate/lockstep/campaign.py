@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.clocks import REAL
 from jarvisperf.gate.arms.advice import Advisor
+from jarvisperf.gate.lockstep import witness
 from jarvisperf.gate.lockstep.control import MOST_EXTRA_TIME, Control
 from jarvisperf.gate.lockstep.distrust import confirmed_by, take_back, to_confirm
 from jarvisperf.gate.lockstep.launch import FORKS, SEEDS_PER_LAUNCH, Launch, listed_by
 from jarvisperf.gate.lockstep.model import Decided, LockstepError, Outcome, Progress
 from jarvisperf.gate.lockstep.remaining_time import Pace
 from jarvisperf.gate.lockstep.tally import Tally
-from jarvisperf.gate.lockstep.witness import LAUNCHES as WITNESS_LAUNCHES
-from jarvisperf.gate.lockstep.witness import add_testimony, counting_place, to_witness
 from jarvisperf.gate.processes.answer_timeouts import Patience
 from jarvisperf.gate.processes.workers import WorkerPair
 from jarvisperf.gate.verdict.decide import LOOKS, is_look, judge
@@ -365,9 +364,9 @@ class Lockstep:
 
     def _call_witness(self, *, trusted: bool) -> None:
         """Count the instructions of what time left inconclusive, or regressed in a run that is not trusted."""
-        names = to_witness(self._tallies, trusted=trusted)
+        names = witness.to_witness(self._tallies, trusted=trusted)
         for name, counted in self._count_instructions(names).items():
-            add_testimony(self._tallies[name], counted)
+            witness.add_testimony(self._tallies[name], counted)
         self._counted = len(names)
 
     def _count_as_metric(self) -> None:
@@ -381,15 +380,24 @@ class Lockstep:
             self._tallies[name].metrics.update(tally.metrics)
 
     def _count_instructions(self, names: Sequence[str]) -> dict[str, Tally]:
-        """Launch both arms so that they count instructions, each launch with its own seeds."""
+        """Launch both arms so that they count instructions, each launch with its own seeds.
+
+        As a witness, the counts are worth a bounded time, and only until they differ.
+        """
         begin = self._clock()
+        is_metric = self._campaign.counts != "witness"
+        wanted = list(names)
         tallies = {name: Tally(forks=1) for name in names}
         self._counts_now = True
         done = 0
-        while names and done < WITNESS_LAUNCHES:
-            batch = min(self._lanes, WITNESS_LAUNCHES - done)
-            self._run_batch(tallies, [name for name in names if tallies[name].state == "open"], batch)
+        while wanted and done < witness.LAUNCHES and (is_metric or self._clock() - begin < witness.MOST_SECONDS):
+            batch = min(self._lanes, witness.LAUNCHES - done)
+            self._run_batch(tallies, wanted, batch)
             done += batch
+            if is_metric:
+                wanted = [name for name in wanted if tallies[name].state == "open"]
+            else:
+                wanted = witness.to_count_again(wanted, tallies)
         self._counts_now = False
         self._spent["counting"] += self._clock() - begin
         return tallies
@@ -411,7 +419,7 @@ class Lockstep:
             places: Sequence[ArmPlace] = (campaign.base, other)
             args, under = campaign.args, NO_COMMAND
             if self._counts_now and campaign.counting is not None:
-                places = [counting_place(place, campaign.counting) for place in places]
+                places = [witness.counting_place(place, campaign.counting) for place in places]
                 args, under = {**args, "metrics": INSTRUCTIONS.name}, campaign.counting.words
             pair = WorkerPair(places, campaign.entry, args, seed, campaign.folder, core, campaign.preload, under=under)
             with self._lock:

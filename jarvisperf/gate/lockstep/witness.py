@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from jarvisperf.gate.lockstep.tally import Witness
+from jarvisperf.gate.lockstep.tally import EQUAL_COUNTS, Witness
 from jarvisperf.gate.verdict.bounded import ratio_of
 from jarvisperf.measure.metrics import TIME
 from jarvisperf.measure.metrics.instructions import INSTRUCTIONS
 from jarvisperf.measure.metrics.time import CLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jarvisperf.gate.lockstep.tally import MetricTally, Tally
     from jarvisperf.gate.processes.workers import ArmPlace
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LAUNCHES = 4  # seeds; as many as the first look of a metric needs
 MOST_BENCHMARKS = 20
+MOST_SECONDS = 60.0  # after that, no further launch counts instructions
 
 
 def counting_place(place: ArmPlace, way: CountingWay) -> ArmPlace:
@@ -53,6 +54,16 @@ def to_witness(tallies: Mapping[str, Tally], *, trusted: bool) -> list[str]:
     return found[:MOST_BENCHMARKS]
 
 
+def to_count_again(names: Sequence[str], counted: Mapping[str, Tally]) -> list[str]:
+    """Return the benchmarks that further launches can still settle: those whose counts have been equal so far.
+
+    Args:
+        names: The benchmarks that the last launches counted.
+        counted: The results of all launches that counted.
+    """
+    return [name for name in names if counted[name].state == "open" and _equal_so_far(counted[name])]
+
+
 def add_testimony(tally: Tally, counted: Tally) -> None:
     """Add the counts to a benchmark, and settle its verdict if they are equal and time does not contradict.
 
@@ -61,7 +72,9 @@ def add_testimony(tally: Tally, counted: Tally) -> None:
         counted: The results of the launches that counted.
     """
     time, found = tally.metrics[TIME.name], counted.metrics.get(INSTRUCTIONS.name)
-    if found is None or len(found.log_ratios) < LAUNCHES or time.judgement is None:
+    if found is None or not found.log_ratios or time.judgement is None:
+        return
+    if _equal_so_far(counted) and len(found.log_ratios) < LAUNCHES:
         return
     witness = Witness(
         base=statistics.median(one.base for one in found.launches),
@@ -76,6 +89,11 @@ def add_testimony(tally: Tally, counted: Tally) -> None:
         witness = msgspec.structs.replace(witness, settles=True)
         time.judgement = msgspec.structs.replace(time.judgement, verdict="unchanged", doubted=False)
     time.witness = witness
+
+
+def _equal_so_far(counted: Tally) -> bool:
+    found = counted.metrics.get(INSTRUCTIONS.name)
+    return found is None or all(abs(ratio) <= EQUAL_COUNTS for ratio in found.log_ratios)
 
 
 def _contradicts(time: MetricTally) -> bool:
