@@ -1,7 +1,7 @@
 """The reasons for regressions, and changed code that no benchmark executes: one lockstep run of a stranger's project.
 
-Each regression is by so much that a busy machine cannot hide it. Which of several suspects ranks first depends on time,
-so it is tested without time in tests/suspects, and measured by benchmarks/gate_lab/culprits.
+The work advances a clock of its own, so that a busy machine cannot change a verdict. Which of several suspects ranks
+first depends on time, so it is tested without time in tests/suspects, and measured by benchmarks/gate_lab/culprits.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from light_pytest import TIMED_BY_WORK
 from stranger import Ran, Stranger
 
 if TYPE_CHECKING:
@@ -17,34 +18,36 @@ if TYPE_CHECKING:
 BASE = """
 from pathlib import Path
 
+from work_clock import advance
+
 ROUNDS = int((Path(__file__).parent / "rounds.txt").read_text())
 
 
 def distance(n):
-    return sum(i * i for i in range(n))
+    advance(n * 1e-7)
 
 
 def scan(n=300):
-    return sum(i * i for i in range(n))
+    advance(n * 1e-7)
 
 
 class Buffer:
     SIZE = 300
 
     def fill(self):
-        return sum(i * i for i in range(self.SIZE))
+        advance(self.SIZE * 1e-7)
 
 
 class Store:
     def __init__(self):
-        self.items = set(range(200))
+        self.seconds_per_item = 1e-7
 
     def has(self, item):
-        return [item in self.items for _ in range(100)]
+        advance(item * self.seconds_per_item)
 
 
 def from_data():
-    return sum(i * i for i in range(ROUNDS))
+    advance(ROUNDS * 1e-7)
 
 
 def unmeasured():
@@ -52,15 +55,15 @@ def unmeasured():
 
 
 def unchanged():
-    return sum(range(300))
+    advance(3e-5)
 """
 HEAD = (
     BASE.replace("def distance(n):\n", "def distance(n):\n    _check(n)\n")
     .replace("n=300", "n=1500")
     .replace("SIZE = 300", "SIZE = 1500")
-    .replace("set(range(200))", "list(range(200))")
+    .replace("per_item = 1e-7", "per_item = 5e-7")
     .replace("    return 1\n", "    return 2\n")
-    + "\n\ndef _check(n):\n    for i in range(9 * n):\n        i * i\n"
+    + "\n\ndef _check(n):\n    advance(9 * n * 1e-7)\n"
 )
 BENCH = """
 import pkg
@@ -95,6 +98,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     )
     project.write({"pkg/__init__.py": HEAD, "pkg/rounds.txt": "1500\n"})
     project.has_reasons = True
+    project.words = TIMED_BY_WORK
     return project.ran(project.against("--jarvis-threshold=50%", launches=4, env={"COLUMNS": "200"}))
 
 
