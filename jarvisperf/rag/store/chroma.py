@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from jarvisperf.rag.results import AddReport
 from jarvisperf.rag.store.change import MOST_VECTORS_PER_CALL, StoreChange, unit_rows
+from jarvisperf.rag.store.chroma_collection import PASSAGE, ChromaCollection, parts_of, replacing
 from jarvisperf.rag.store.collection import set_properties
-from jarvisperf.rag.store.place import PASSAGE, Place, parts_of, replacing
 from jarvisperf.rag.store.reading import PassageReader
 from jarvisperf.rag.store.records import marked, without_ours
 from jarvisperf.rag.store.waiting import new_token, placeholders, tokens_in, with_token, without_token
@@ -91,7 +91,9 @@ class ChromaStore(PassageReader):
                     ids = [passages[row].id for row in rows]
                     texts = [passages[row].text for row in rows]
                     metadatas = [dict(passages[row].metadata) for row in rows]
-                    growth = len(ids) - len(Place(collection, self).put(ids, texts, vectors[rows], metadatas))
+                    growth = len(ids) - len(
+                        ChromaCollection(collection, self).put(ids, texts, vectors[rows], metadatas)
+                    )
                     self.asked(place.chroma.delete, ids=ids)
             return len(rows)
 
@@ -148,7 +150,7 @@ class ChromaStore(PassageReader):
         with self._home.writing(str(collection.id), publish):
             if (records or waiting) and self._model_check is not None:
                 self._model_check.record(collection, lambda: self._get_collection(self._client))
-            here, place = Place(collection, self), self._place_of_waiting(create=bool(waiting))
+            here, place = ChromaCollection(collection, self), self._place_of_waiting(create=bool(waiting))
             for part in parts_of(range(len(records)), self.max_batch):
                 rows = slice(part.start, part.stop)
                 new, known = _store(here, place, records[rows], vectors[rows])
@@ -212,7 +214,7 @@ class ChromaStore(PassageReader):
                         instead[key] = replacing(stored, with_token(changed, new_token()))
                 if place is not None:
                     place.update(instead)
-                here = Place(collection, self)
+                here = ChromaCollection(collection, self)
                 waiting, instead = instead.keys(), {}
                 for key, text, stored, vector in here.get(ids, *PASSAGE, "embeddings"):
                     old = stored or {}
@@ -239,7 +241,9 @@ class ChromaStore(PassageReader):
                 self.asked(set_properties, collection=collection, properties=properties)
 
 
-def _store(here: Place, place: Place | None, records: Sequence[PassageRecord], vectors: Any) -> tuple[int, int]:
+def _store(
+    here: ChromaCollection, place: ChromaCollection | None, records: Sequence[PassageRecord], vectors: Any
+) -> tuple[int, int]:
     """Return by how many passages the collection grew, and how many were known."""
     ids = [record.id for record in records]
     texts = [record.text for record in records]
@@ -248,7 +252,9 @@ def _store(here: Place, place: Place | None, records: Sequence[PassageRecord], v
     return len(ids) - len(known), len(known | waited)
 
 
-def _store_waiting(here: Place, place: Place, records: Sequence[PassageRecord]) -> tuple[int, int]:
+def _store_waiting(
+    here: ChromaCollection, place: ChromaCollection, records: Sequence[PassageRecord]
+) -> tuple[int, int]:
     """Return how many passages left the collection, and how many were known."""
     ids = [record.id for record in records]
     token = new_token()
@@ -258,7 +264,7 @@ def _store_waiting(here: Place, place: Place, records: Sequence[PassageRecord]) 
     return len(dropped), len(known | dropped)
 
 
-def _remove(here: Place, place: Place | None, ids: list[str]) -> int:
+def _remove(here: ChromaCollection, place: ChromaCollection | None, ids: list[str]) -> int:
     """Return how many passages left the collection."""
     dropped = here.drop(ids)
     if place is not None:

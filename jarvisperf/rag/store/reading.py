@@ -6,10 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.rag.errors import StoreError
+from jarvisperf.rag.store.chroma_collection import PASSAGE, ChromaCollection
 from jarvisperf.rag.store.collection import Collection
 from jarvisperf.rag.store.filters import EVERYTHING, MARK, Selection
 from jarvisperf.rag.store.nearest.passages import NearestPassages
-from jarvisperf.rag.store.place import PASSAGE, Place
 from jarvisperf.rag.store.records import hit_of
 from jarvisperf.rag.store.waiting import WaitingCollection, passages_in, tokens_in
 
@@ -266,20 +266,20 @@ class PassageReader(Collection):
         """Return whether any passage passes a filter on metadata."""
         return any(place.holds(where) for place in self._places())
 
-    def _here(self) -> Place:
+    def _here(self) -> ChromaCollection:
         """Return the collection of the passages that have vectors."""
-        return Place(self.open(), self)
+        return ChromaCollection(self.open(), self)
 
-    def _places(self) -> list[Place]:
+    def _places(self) -> list[ChromaCollection]:
         """Return the Chroma collections that hold passages, first that of waiting ones, whose version is the newer."""
         place = self._place_of_waiting()
         here = self._here()
         return [here] if place is None else [place, here]
 
-    def _place_of_waiting(self, *, create: bool = False) -> Place | None:
+    def _place_of_waiting(self, *, create: bool = False) -> ChromaCollection | None:
         collection = self.open()
         found = self.asked(self._waiting.open, client=self._client, main_id=str(collection.id), create=create)
-        return None if found is None else Place(found, self)
+        return None if found is None else ChromaCollection(found, self)
 
     def _get(self, ids: Iterable[str], *parts: str) -> Iterator[tuple[Any, ...]]:
         """Yield the id and these parts of each passage that exists, with or without a vector."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from jarvisperf.rag.store.chroma_collection import PASSAGE, ChromaCollection
 from jarvisperf.rag.store.nearest.in_memory import VectorsInMemory
-from jarvisperf.rag.store.place import PASSAGE, Place
 from jarvisperf.rag.store.records import Hit, neighbours, neighbours_in
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class NearestPassages:
         if changes_between is not None:
             self._in_memory = VectorsInMemory(read_state, self._vectors_of, changes_between)
 
-    def _here(self) -> Place:
-        return Place(self._owner.open(), self._owner)
+    def _here(self) -> ChromaCollection:
+        return ChromaCollection(self._owner.open(), self._owner)
 
     def query(
         self, vectors: NDArray[np.float32], n_results: int, selection: Selection, *, with_vectors: bool
@@ -88,7 +88,7 @@ class NearestPassages:
                 one = neighbours_in(answer, row, n_results)
                 fewest = min(fewest, len(one.hits))
                 found.append(one)
-        if fewest < requested and fewest < Place(collection, self._owner).count_of(selection):
+        if fewest < requested and fewest < ChromaCollection(collection, self._owner).count_of(selection):
             return self._query_exactly(collection, vectors, n_results, selection)
         return found
 
@@ -138,7 +138,7 @@ class NearestPassages:
             raise self._owner.misfit(vectors.shape[1], f"its vectors have {rows.shape[1]}")
         orders = _nearest_rows(rows, keys, vectors, n_results)
         wanted = {keys[row] for order in orders for row, _ in order}
-        found = Place(collection, self._owner).get(wanted, *PASSAGE)
+        found = ChromaCollection(collection, self._owner).get(wanted, *PASSAGE)
         passages = {key: (text or "", metadata or {}) for key, text, metadata in found}
         return [
             neighbours(

@@ -17,7 +17,7 @@ PASSAGE: Final = ("documents", "metadatas")
 _PAGE: Final = 10_000
 
 
-class Place:
+class ChromaCollection:
     """A Chroma collection.
 
     Args:
