@@ -109,6 +109,9 @@ def test_a_page_that_is_nested_thousands_of_levels_deep_is_read(write, require):
         '<meta charset="iso-8859-15"><p>ação</p>'.encode("iso-8859-15"),
         '<meta charset="utf-8"><p>ação</p>'.encode("latin-1"),
         '<meta charset="nonsense"><p>ação</p>'.encode(),
+        '<meta charset="ut\0f"><p>ação</p>'.encode(),
+        '<meta charset="hex"><p>ação</p>'.encode(),
+        '<meta charset="unicode_escape"><p>ação</p>'.encode(),
     ],
 )
 def test_the_encoding_of_html_is_not_guessed(write, content, require, caplog):

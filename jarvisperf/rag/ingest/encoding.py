@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from jarvisperf.rag.errors import DocumentError
 
@@ -19,6 +19,13 @@ _MARKS: Final = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_NOT_FOR_DOCUMENTS: Final = frozenset(
+    {
+        *("base64", "bz2", "hex", "quopri", "rot-13", "uu", "zlib"),
+        *("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"),
+    }
+)
+"""Codecs of Python that turn bytes into bytes, or write domain names and literals."""
 _SAMPLE_BYTES: Final = 4096
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # without ESC, which colours logs
 
@@ -38,13 +45,11 @@ def decoded(path: Path, content: bytes, declared: Sequence[str | None] = (), las
     marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
     candidates = [marked, _utf16_without_mark(content), *declared, "utf-8", last]
     place = 0
-    for name in filter(None, candidates):
+    for name in filter(_is_known, candidates):
         try:
             text = content.decode(name)
         except UnicodeDecodeError as error:
             place = error.start
-        except LookupError:  # it declares an encoding that does not exist
-            continue
         else:
             break
     else:
@@ -52,6 +57,17 @@ def decoded(path: Path, content: bytes, declared: Sequence[str | None] = (), las
     if len(_CONTROL.findall(text)) > 1 + len(text) // 100:
         raise DocumentError(f"{path} contains control characters: it is not text, or does not declare its encoding")
     return text.replace("\0", "\ufffd").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _is_known(name: str | None) -> TypeGuard[str]:
+    """Return whether an encoding exists and writes documents."""
+    if not name:
+        return False
+    try:
+        codec = codecs.lookup(name)
+    except (LookupError, ValueError):  # ValueError: its name contains NUL
+        return False
+    return codec.name not in _NOT_FOR_DOCUMENTS
 
 
 def _utf16_without_mark(content: bytes) -> str | None:
