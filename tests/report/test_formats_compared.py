@@ -164,6 +164,12 @@ def test_a_bar_shows_the_ratio_between_the_limits():
     assert beyond.isascii()
 
 
+def test_a_bar_can_be_drawn_whatever_the_figures():
+    metric = compared(1).benchmarks[0].metrics["time"]
+    largest = msgspec.structs.replace(metric, threshold=1e308, ratio=1e308, interval=(1e-308, 1.7e308))
+    assert len(interval_bar(largest, unicode=True)) == WIDTH
+
+
 @pytest.mark.parametrize(
     ("encoding", "shows"), [("utf-8", True), ("ascii", False), ("latin-1", False), (None, False), ("?", False)]
 )

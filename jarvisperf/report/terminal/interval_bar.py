@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 WIDTH = 17
 DEFAULT_REACH = 0.05  # how far the scale extends to each side if there is no threshold
+LARGEST_REACH = 1e300  # twice as much is still a number
 
 
 class Marks(NamedTuple):
@@ -43,7 +44,7 @@ def interval_bar(metric: MetricFinding, *, unicode: bool, width: int = WIDTH) ->
     if metric.interval is None or metric.ratio is None or not width:
         return ""
     marks = UNICODE if unicode else ASCII
-    reach = 2 * (metric.threshold or DEFAULT_REACH)
+    reach = min(2 * (metric.threshold or DEFAULT_REACH), LARGEST_REACH)
     cells = [marks.blank] * width
     cells[_cell(1.0, reach, width)] = marks.middle
     if metric.threshold:
