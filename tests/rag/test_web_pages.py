@@ -33,6 +33,8 @@ def read(write, require):
         "<h2>X</h2><div><ul><li><a href=#a>Lamp</a><ul><li><a href=#b>Pier</a></ul><li><a href=#c>Sea</a></ul></div>",
         '<div class="toc"><h2>Menu</h2><a href=b>Pages</a></div>',
         "<div hidden>Menu</div>",
+        "<noscript><h1>Menu</h1></noscript>",
+        '<div class="related"><article><a href=b>Menu</a></article></div><article></article>',
         "<button>Menu</button>",
     ],
 )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
-_UNSEEN: Final = ("head", "script", "style", "template", "noscript", "svg", "iframe", "object", "select")
+_UNSEEN: Final = ["head", "script", "style", "template", "noscript", "svg", "iframe", "object", "select"]
 # What another tab shows, or a search within the page, can be read.
 _HIDDEN: Final = "[hidden]:not([role=tabpanel], [hidden=until-found]), [aria-hidden=true]:not([role=tabpanel])"
 _NAVIGATION: Final = "nav, [role=navigation], [role=search], [role=contentinfo], body > footer"
@@ -29,7 +29,6 @@ _AROUND: Final = (
 )
 # Names that articles use as well: not removed if they hold more than links.
 _LINKS: Final = ".toc, #toc, .related, table.nav, table.navigation"
-_MAIN: Final = "main, [role=main], article"
 _PERMALINK: Final = re.compile(r"^\s*[¶#§🔗\uf0c1]?\s*$")
 _HEADINGS: Final = tuple(f"h{level}" for level in range(1, 7))
 _FEWEST_IN_CONTENTS: Final = 3
@@ -42,38 +41,43 @@ def remove_navigation(soup: Any) -> None:
     places = {
         str(tag[name]).removeprefix("user-content-") for name in ("id", "name") for tag in soup.select(f"[{name}]")
     }
-    titles = {id(title) for title in soup("h1") if _has_text(title)}
-    unseen = [*soup(list(_UNSEEN)), *filter(_is_control, soup("button")), *soup.select(f"{_HIDDEN}, {_NAVIGATION}")]
-    around = [tag for tag in soup.select(_AROUND) if not _holds_page(tag, titles)]
-    links = [tag for tag in soup.select(_LINKS) if not (_holds_page(tag, titles) or _says_something(tag))]
-    for tag in (*unseen, *around, *links):
+    for tag in (*soup(_UNSEEN), *soup.select(f"{_HIDDEN}, {_NAVIGATION}")):
+        tag.decompose()
+    keeps = _holders_of_page(soup) | {id(button) for button in _buttons_that_are_headings(soup)}
+    around = (*soup("button"), *soup.select(_AROUND), *filter(_says_little, soup.select(_LINKS)))
+    for tag in [tag for tag in around if id(tag) not in keeps]:
         tag.decompose()
     for tag in soup.select("h1 a, h2 a, h3 a, h4 a, h5 a, h6 a, dt a"):
         if _PERMALINK.match("".join(tag.strings)) and tag.find("img") is None:
             tag.decompose()
-    for contents in [tally.node for tally in _lists(soup) if tally.is_contents(places)]:
-        _remove_with_heading(contents)
+    for part in [part for tally in _lists(soup) if tally.is_contents(places) for part in _with_heading(tally.node)]:
+        part.decompose()
 
 
-def _is_control(button: Any) -> bool:
-    """Return whether a button does something; one that is all of a heading opens the section below it."""
-    heading = button.find_parent([*_HEADINGS, "dt"])
-    return heading is None or "".join(heading.stripped_strings) != "".join(button.stripped_strings)
+def _holders_of_page(soup: Any) -> set[int]:
+    """Return the identities of the elements that hold a main part of the page, all its titles, or all its articles."""
+    holders = {id(part) for part in soup(["html", "body"])}
+    holders.update(id(part) for main in soup.select("main, [role=main]") for part in (main, *main.parents))
+    for parts in (filter(_has_text, soup("h1")), soup("article")):
+        around = [{id(part) for part in (one, *one.parents)} for one in parts]
+        holders.update(*([set.intersection(*around)] if around else []))
+    return holders
 
 
-def _holds_page(tag: Any, titles: AbstractSet[int]) -> bool:
-    """Return whether an element holds the main part of the page, or all of its titles."""
-    if tag.name in {"html", "body"} or tag.select_one(_MAIN) is not None:
-        return True
-    return bool(titles) and titles <= {id(title) for title in tag("h1")}
+def _buttons_that_are_headings(soup: Any) -> Iterator[Any]:
+    """Yield the buttons that are all of a heading: they open the section below it."""
+    for heading in soup([*_HEADINGS, "dt"]):
+        buttons = heading("button")
+        if buttons and "".join(heading.stripped_strings) == "".join(
+            part for one in buttons for part in one.stripped_strings
+        ):
+            yield from buttons
 
 
-def _says_something(tag: Any) -> bool:
-    """Return whether most of an element's text is not in links."""
-    if tag.name in _HEADINGS:
-        return True
+def _says_little(tag: Any) -> bool:
+    """Return whether an element has little text besides links; a heading may be called anything."""
     whole, in_links = (sum(map(len, part)) for part in (tag.stripped_strings, _strings_in_links(tag)))
-    return whole - in_links > max(in_links, _SENTENCE)
+    return tag.name not in _HEADINGS and whole - in_links <= max(in_links, _SENTENCE)
 
 
 def _strings_in_links(tag: Any) -> Iterator[str]:
@@ -122,8 +126,8 @@ def _lists(soup: Any) -> Iterator[_Tally]:
     yield from tallies
 
 
-def _remove_with_heading(contents: Any) -> None:
-    """Remove a table of contents, what contains nothing else, and a heading above it that nothing else follows."""
+def _with_heading(contents: Any) -> Iterator[Any]:
+    """Yield a table of contents, with what contains nothing else, and a heading above it that nothing else follows."""
     whole = contents
     for _ in range(_MOST_WRAPPERS):
         siblings = itertools.chain(whole.next_siblings, whole.previous_siblings)
@@ -133,8 +137,8 @@ def _remove_with_heading(contents: Any) -> None:
     above: Any = next(filter(_has_text, whole.previous_siblings), None)
     below: Any = next(filter(_has_text, whole.next_siblings), None)
     if above is not None and above.name in _HEADINGS[1:] and (below is None or _is_no_part(below, above)):
-        above.decompose()
-    whole.decompose()
+        yield above
+    yield whole
 
 
 def _is_no_part(below: Any, heading: Any) -> bool:
