@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _PART: Final = re.compile(r"word/[^/]+\.xml")
-_PICTURES: Final = "word/media/"
+_READ: Final = (".xml", ".rels")  # and neither pictures nor embedded files
 _MATHS: Final = frozenset(
     {
         "http://schemas.openxmlformats.org/officeDocument/2006/math",
@@ -44,7 +44,7 @@ def prepared(file: BinaryIO) -> BinaryIO:
     copy = io.BytesIO()
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(copy, "w") as new:
         for name in old.namelist():
-            content = b"" if name.startswith(_PICTURES) else old.read(name)
+            content = old.read(name) if name.lower().endswith(_READ) else b""
             if _PART.fullmatch(name) and (b"oMath" in content or b"tblLook" in content):
                 content = _prepared_part(content)
             new.writestr(name, content)
