@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from waiting import PROCESS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from jarvisperf.rag import OptimizedRAG
 
 DIMENSIONS = 256
-START_SECONDS = 60
 
 
 class WordEmbedder:
@@ -166,7 +166,7 @@ def _serving(folder, port=None):
 
 
 def _wait_for(address, process):
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PROCESS_SECONDS
     while True:
         try:
             urllib.request.urlopen(address, timeout=1).close()
