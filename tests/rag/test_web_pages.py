@@ -75,6 +75,13 @@ def test_a_table_of_contents_takes_its_own_heading_with_it_and_no_other(read):
     assert read(f"<h2>Harbour</h2>{contents}{text.replace('h2', 'h3')}")[0] == "## Harbour\n\n### Lamps\n\nRed."
 
 
+@pytest.mark.parametrize(
+    "page", ["<h1>Lamps</h1><article>{0}</article>", "<p>Beta</p><div><h1>Lamps</h1></div><main>{0}</main>"]
+)
+def test_the_title_of_a_page_above_its_main_part_is_text(read, page):
+    assert read(page.format(f"<p>{STORY}")) == [f"# Lamps\n\n{STORY.strip()}"]
+
+
 def test_paragraphs_and_items_that_are_repeated_stay_apart(read):
     assert read("<p>Red.</p><p>Red.</p><ul><li>old<li>old</ul>") == ["Red.\n\nRed.\n\n- old\n- old"]
 

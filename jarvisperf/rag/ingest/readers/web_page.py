@@ -79,12 +79,17 @@ def blocks_of_html(html: str, place: Mapping[str, int]) -> Iterator[Block]:
 
 
 def _main(soup: Any) -> Any:
-    """Return the part that the page marks as its main content, unless most of the text is elsewhere."""
+    """Return the part that the page marks as its main content, with its title; the page if most text is elsewhere."""
     found = soup.select("main, [role=main]") or soup.select("article")
     if len(found) != 1:
         return soup
     inside, whole = (sum(map(len, part.stripped_strings)) for part in (found[0], soup))
-    return found[0] if inside > whole * _MOST_IN_MAIN else soup
+    if inside <= whole * _MOST_IN_MAIN:
+        return soup
+    titles = [title for title in soup("h1") if title.get_text().strip()]
+    if len(titles) == 1 and all(part is not found[0] for part in titles[0].parents):
+        found[0].insert(0, titles[0].extract())
+    return found[0]
 
 
 def _rejected() -> type[Exception]:
