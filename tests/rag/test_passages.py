@@ -223,6 +223,18 @@ def test_what_changed_in_which_version_is_read_as_sphinx_writes_it(write, source
     assert read_passages(write("a.rst", source))[0].text == text
 
 
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("=====  ====\nThe big tank\n=====  ====\nis     full\n=====  ====\n", "The big tank\nis     full"),
+        ("- The tank\n\n  The lid\n  -------\n\n  It is shut.\n", "The tank\n\nThe lid\n\nIt is shut."),
+        (".. note::\n\n   =======\n   The lid\n   =======\n\n   It is shut.\n", "The lid\n\nIt is shut."),
+    ],
+)
+def test_tables_and_titles_that_docutils_rejects_are_text(write, source, text):
+    assert read_passages(write("a.rst", source))[0].text == text
+
+
 def test_code_with_options_that_only_sphinx_knows_is_code(write):
     text = ".. code-block:: python\n   :linenos:\n   :caption: x.py\n\n   def f():\n       return 1\n"
     (passage,) = read_passages(write("a.rst", text))
