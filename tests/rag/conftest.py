@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from waiting import PROCESS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -166,6 +165,8 @@ def _serving(folder, port=None):
 
 
 def _wait_for(address, process):
+    from waiting import PROCESS_SECONDS  # programs of tests import this module from elsewhere
+
     deadline = time.monotonic() + PROCESS_SECONDS
     while True:
         try:
