@@ -223,6 +223,18 @@ def test_what_changed_in_which_version_is_read_as_sphinx_writes_it(write, source
     assert read_passages(write("a.rst", source))[0].text == text
 
 
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("=====  ====\nThe big tank\n=====  ====\nis     full\n=====  ====\n", "The big tank\nis     full"),
+        ("- The tank\n\n  The lid\n  -------\n\n  It is shut.\n", "The tank\n\nThe lid\n\nIt is shut."),
+        (".. note::\n\n   =======\n   The lid\n   =======\n\n   It is shut.\n", "The lid\n\nIt is shut."),
+    ],
+)
+def test_tables_and_titles_that_docutils_rejects_are_text(write, source, text):
+    assert read_passages(write("a.rst", source))[0].text == text
+
+
 def test_code_with_options_that_only_sphinx_knows_is_code(write):
     text = ".. code-block:: python\n   :linenos:\n   :caption: x.py\n\n   def f():\n       return 1\n"
     (passage,) = read_passages(write("a.rst", text))
@@ -234,6 +246,9 @@ def test_code_with_options_that_only_sphinx_knows_is_code(write):
     [
         (":::tip The tank\nIt is full.\n:::\n", "The tank\nIt is full."),
         ("::: warning\nIt is full.\n:::\n", "It is full."),
+        ("::: {.warning #a}\nIt is full.\n:::\n", "It is full."),
+        (":::{tip} The tank\nIt is full.\n:::\n", "The tank\nIt is full."),
+        (f"[![a tank](data:x,y)](https://a.b/#{'x' * 300}) is full.", "a tank is full."),
         (":::note[The tank]\n\nIt is full.\n\n:::\n", "The tank\n\nIt is full."),
         ("/// tip | The tank\n\nIt is full.\n\n///\n", "The tank\n\nIt is full."),
         (
@@ -245,6 +260,46 @@ def test_code_with_options_that_only_sphinx_knows_is_code(write):
 )
 def test_markers_of_blocks_tags_and_addresses_that_are_programs_are_not_text(write, source, text):
     assert read_passages(write("a.md", source))[0].text == text
+
+
+CODE = f"/// Fills the tank.\n::: full\nfill(a <b>) \\* <!-- now --> [it](https://a.b/#{'x' * 300})"
+
+
+def indented(text, by):
+    return "".join(f"{by}{line}" for line in text.splitlines(keepends=True))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"```\n{CODE}\n```",
+        f"~~~\n{CODE}\n~~~",
+        indented(CODE, "    "),
+        f"- Tanks:\n\n{indented(CODE, '      ')}",
+        f"- Tanks:\n\n  ```\n{indented(CODE, '  ')}\n  ```\n- Lids",
+        f"1. Tanks:\n   - Lids:\n     ~~~\n{indented(CODE, '     ')}\n     ~~~\n",
+        f"> ~~~\n{indented(CODE, '> ')}\n> ~~~",
+        f"The tank `{CODE.splitlines()[-1]}` is full.",
+    ],
+)
+def test_code_is_read_as_it_is_wherever_it_stands(write, source):
+    text = read_passages(write("a.md", f"# Tanks\n\nTanks <b>are</b> \\*full\\*.\n\n{source}\n"))[0].text
+    assert text.startswith("# Tanks\n\nTanks are *full*.\n\n")
+    for line in CODE.splitlines() if "\n" in source else CODE.splitlines()[-1:]:
+        assert line in text
+
+
+@pytest.mark.parametrize(
+    "text", ["/// Fills the tank.", "::: tanks.Tank", "if a <b and c> d", "A tank :::", "See ///tank/lid."]
+)
+def test_what_only_resembles_a_marker_or_a_tag_is_text(write, text):
+    assert read_passages(write("a.md", text))[0].text == text.removeprefix("::: ")
+
+
+def test_text_around_code_in_an_item_is_read_as_elsewhere(write):
+    source = "- The <b>tank</b>:\n\n  ```\n  fill(<b>)\n  ```\n\n  ::: note Beware\n  \\*Full\\*.\n  :::\n"
+    (passage,) = read_passages(write("a.md", source))
+    assert " ".join(passage.text.split()) == "- The tank: ``` fill(<b>) ``` Beware *Full*."
 
 
 def test_comments_are_not_text_except_in_code(write):
@@ -298,7 +353,9 @@ def test_text_after_an_early_end_is_read(write, page):
 
 
 def test_a_page_that_a_script_renders_is_reported(write):
-    with pytest.raises(DocumentError, match=r"app\.html contains no text: if a script renders the page"):
+    with pytest.raises(
+        DocumentError, match=r"app\.html contains no text outside its menus: if a script renders the page"
+    ):
         read_document(write("app.html", "<body><div id=root></div><script>start()</script></body>"))
 
 

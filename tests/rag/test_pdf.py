@@ -62,6 +62,7 @@ def lines(*texts):
         (("The infor-", "mation desk opens at nine."), "The information desk opens at nine."),
         (("The well-known desk is a well-", "known desk."), "The well-known desk is a well-known desk."),
         (("It was opened in 2019-", "2020 by Marie-", "Luise."), "It was opened in 2019-2020 by Marie-Luise."),
+        (("The desk opens at nine -", "and closes at six."), "The desk opens at nine - and closes at six."),
         (("The desk opens at nine and", "closes at six."), "The desk opens at nine and closes at six."),
     ],
 )

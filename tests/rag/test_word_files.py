@@ -97,11 +97,26 @@ def test_a_table_that_is_not_formatted_with_a_header_has_none(docx, look):
         ([part("limLow", part("e", "max"), part("lim", "x"))], "max_x"),
         ([part("m", part("mr", part("e", "1"), part("e", "2")), part("mr", part("e", "3")))], "1, 2; 3"),
         ([part("box", part("e", "E=m"))], "E=m"),
+        ([part("sSup", part("e", "a+b"), part("sup", "2"))], "(a+b)^2"),
+        ([part("sSup", part("e", part("d", part("e", "a+b"))), part("sup", "2"))], "(a+b)^2"),
+        ([part("eqArr", part("e", "x=1"), part("e", "y=2"))], "x=1; y=2"),
+        ([part("sPre", part("sub", "1"), part("sup", "2"), part("e", "H"))], "_1^2 H"),
+        ([part("acc", '<m:chr m:val="\u0303"/>', part("e", "x"))], "x\u0303"),
+        ([part("bar", '<m:pos m:val="top"/>', part("e", "x"))], "x\u0304"),
     ],
 )
 def test_a_formula_is_read_as_word_writes_it_in_a_line(docx, formula_parts, text):
     (passage,) = docx(formula(*formula_parts))
     assert passage.text == f"It is {text}"
+
+
+def test_a_damaged_file_within_a_word_file_does_not_matter(docx, tmp_path):
+    docx(paragraph("It is full."))
+    path = tmp_path / "a.docx"
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("word/embeddings/table.bin", b"whole")
+    path.write_bytes(path.read_bytes().replace(b"whole", b"false"))  # its checksum is wrong
+    assert read_passages(path)[0].text == "It is full."
 
 
 def test_a_damaged_word_file_is_named(write, require):

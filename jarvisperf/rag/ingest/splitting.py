@@ -127,8 +127,7 @@ def _packed(group: Sequence[Block], limit: Limit) -> list[list[_Piece]]:
     pieces = list(_pieces(group, limit, limit.size - above))
     closing = itertools.takewhile(lambda piece: piece.block.kind == "heading", reversed(pieces))
     most = limit.size - sum(piece.size + _JOINT for piece in closing)
-    framed = (block for block, _ in itertools.groupby(pieces, key=lambda piece: piece.block))
-    total = sum(piece.size for piece in pieces) + sum(_framing(block, limit) for block in framed)
+    total = sum(piece.size for piece in pieces) + sum(_framing(same[0].block, limit) for same in _by_block(pieces))
     target = total / math.ceil(total / most)
     chunks: list[list[_Piece]] = [[]]
     size = repeated = 0
@@ -227,10 +226,16 @@ def _cut(text: str, room: int, measure: Callable[[str], int]) -> Iterator[tuple[
 def _text_of(pieces: Sequence[_Piece], limit: Limit) -> str:
     parts: list[str] = []
     before: Block | None = None
-    for block, group in itertools.groupby(pieces, key=lambda piece: piece.block):
-        text = "".join(piece.text for piece in group).rstrip().lstrip("\n")
+    for same in _by_block(pieces):
+        block = same[0].block
+        text = "".join(piece.text for piece in same).rstrip().lstrip("\n")
         if before is not None:
             parts.append("\n" if before.kind == block.kind == "item" else "\n\n")
         parts.append(f"{block.prefix}{text}{block.suffix}" if _is_framed(block, limit) else text)
         before = block
     return "".join(parts).strip()
+
+
+def _by_block(pieces: Sequence[_Piece]) -> Iterator[list[_Piece]]:
+    """Yield the pieces of each block; a block may be followed by an equal one."""
+    return (list(same) for _, same in itertools.groupby(pieces, key=lambda piece: id(piece.block)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib.util
 import math
@@ -290,16 +291,39 @@ WRITTEN = st.one_of(
 )  # fmt: skip
 
 
+def encoded(codec: Codec, value: object) -> object:
+    try:
+        return codec.encode(value).payload()
+    except TypeError as error:
+        return str(error)
+
+
 @settings(deadline=None, max_examples=500)
 @given(value=WRITTEN)
 def test_a_value_is_encoded_as_the_same_bytes_with_and_without_the_compiled_check(built, value):
-    def outcome(codec: Codec) -> object:
-        try:
-            return codec.encode(value).payload()
-        except TypeError as error:
-            return str(error)
+    assert encoded(Codec(is_flat=built.is_flat), value) == encoded(Codec(), value)
 
-    assert outcome(Codec(is_flat=built.is_flat)) == outcome(Codec())
+
+def containing_itself(container: list | dict) -> list | dict:
+    container.update(me=container) if isinstance(container, dict) else container.append(container)
+    return container
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        containing_itself([1]),
+        containing_itself({"a": 1}),
+        functools.reduce(lambda inner, _: [inner], range(100_000), []),
+        {None: 1, True: 2, b"x": 3, 1.5: 4, float("nan"): 5},
+        {2**64: 1},
+        {"\ud800": 1},
+        {(): 1},
+    ],
+    ids=["cyclic list", "cyclic dict", "deep", "any plain keys", "large key", "surrogate key", "tuple key"],
+)
+def test_so_is_a_value_with_unusual_keys_or_without_an_end(built, value):
+    assert encoded(Codec(is_flat=built.is_flat), value) == encoded(Codec(), value)
 
 
 @pytest.mark.parametrize("value", [{"a": 1, "b": None}, ["a", b"b", 1.5, True], {}, []])

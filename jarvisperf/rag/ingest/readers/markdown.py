@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -21,18 +22,22 @@ if TYPE_CHECKING:
 
 _FRONT_MATTER: Final = re.compile(r"\A---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _ATTRIBUTES: Final = re.compile(r"[ \t]*\{:?[ \t]*[#.][^{}\n]*\}[ \t]*$")
-# The line before or after a block such as "/// note | Title", ":::note[Title]" or "::: warning Title".
-_MARKER: Final = re.compile(r"^[ \t]*([:/])\1\1+[ \t]*(?:\{?[\w-]+\}?)?[ \t]*[|\[]?[ \t]*(.*?)\]?[ \t]*$", re.MULTILINE)
+# The line before or after a block such as "/// note | Title", ":::note[Title]" or "::: {.warning} Title".
+_MARKER: Final = re.compile(
+    r"^[ \t]*(?:/{3,}(?:[ \t]*[\w-]+)?[ \t]*(?:\|(?P<title>.*))?"
+    r"|:{3,}[ \t]*(?:\{[^{}\n]*\}|[\w-]+(?![^\s|\[{]))?(?:\{[^{}\n]*\})?[ \t]*[|\[]?[ \t]*(?P<heading>.*?)\]?)[ \t]*$",
+    re.MULTILINE,
+)
 _FOOTNOTE: Final = re.compile(r" {0,3}\[\^")
-# An inline image whose address is its content, and an image by reference or otherwise.
-_INLINE_DATA: Final = re.compile(r"!\[([^\]]*)\]\(\s*<?data:[^)>]*>?[^)]*\)")
-_LONG_ADDRESS: Final = re.compile(
-    r"(?<!!)\[([^\[\]]*)\]\(<?[^()\s<>]{200,}>?\)"
-)  # its content, such as a whole program
+# What is not text as it stands, tried from left to right, so that all of it is left alone within code: comments, images
+# by their content, links to their content (such as a whole program), escapes and inline tags.
 _SPECIAL: Final = re.compile(
-    r"(?P<code>(?P<ticks>`+)(?:(?!`).|(?!(?P=ticks)(?!`))`+)*?(?P=ticks)(?!`))|<!--.*?-->|\\(?P<escaped>[!-/:-@\[-`{-~])"
-    r"|<(?P<break>br)\b[^<>]*>|</?(?:a|abbr|b|big|center|cite|del|dfn|em|font|i|img|ins|kbd|mark|q|s|samp|small|span|strike"
-    r"|strong|sub|sup|u|var)(?:\s[^<>]*)?/?>",
+    r"(?P<code>(?P<ticks>`+)(?:(?!`).|(?!(?P=ticks)(?!`))`+)*?(?P=ticks)(?!`))|<!--.*?-->"
+    r"|!\[(?P<alt>[^\]]*)\]\(\s*<?data:[^)>]*>?[^)]*\)"
+    r"|(?<!!)\[(?P<label>(?:[^\[\]!]|!(?!\[)|!?\[[^\[\]]*\]\([^()\n]*\))*)\]\(<?[^()\s<>]{200,}>?\)"
+    r"|\\(?P<escaped>[!-/:-@\[-`{-~])"
+    r"|<(?P<break>br)(?:\s[^<>]*)?/?>|</?(?:a|abbr|b|big|center|cite|del|dfn|em|font|i|img|ins|kbd|mark|q|s|samp|small|span|strike"
+    r"|strong|sub|sup|u|var)(?:\s[^<>]*=[^<>]*|\s*/?)>",
     re.DOTALL | re.IGNORECASE,
 )
 
@@ -77,11 +82,23 @@ def blocks_of_markdown(text: str, place: Mapping[str, int], lines_before: int = 
         where = place or {"line": lines_before + start + 1}
         yield from _footnotes(lines, end, start, place, lines_before)
         end = following
-        yield from _blocks(token, tokens[index + 1 : index + 2], lines[start:following], where)
+        code_lines = [range(first - start, last - start) for first, last in _code_within(tokens, index)]
+        yield from _blocks(token, tokens[index + 1 : index + 2], lines[start:following], where, code_lines)
     yield from _footnotes(lines, end, len(lines), place, lines_before)
 
 
-def _blocks(token: Token, inner: Sequence[Token], lines: list[str], where: Mapping[str, int]) -> Iterator[Block]:
+def _code_within(tokens: Sequence[Token], index: int) -> Iterator[tuple[int, int]]:
+    """Yield the lines of each block of code in an item of a list or in a quotation."""
+    for inner in itertools.takewhile(
+        lambda inner: inner.level > tokens[index].level, map(tokens.__getitem__, range(index + 1, len(tokens)))
+    ):
+        if inner.type in {"fence", "code_block"} and inner.map is not None:
+            yield inner.map[0], inner.map[1]
+
+
+def _blocks(
+    token: Token, inner: Sequence[Token], lines: list[str], where: Mapping[str, int], code_lines: Sequence[range]
+) -> Iterator[Block]:
     source = "\n".join(lines).rstrip()
     if token.type == "heading_open":
         title = _title(inner[0].content) if inner else ""
@@ -100,7 +117,7 @@ def _blocks(token: Token, inner: Sequence[Token], lines: list[str], where: Mappi
     elif token.type == "code_block":
         yield Block(source, "lines", place=where, lines_before=0)
     elif token.type != "hr":
-        text = _as_read(_MARKER.sub(r"\2", source)).strip()
+        text = _prose(lines, code_lines).strip()
         yield Block(
             text,
             "item" if token.type == "list_item_open" else "prose",
@@ -127,12 +144,34 @@ def _footnotes(lines: list[str], start: int, end: int, place: Mapping[str, int],
             yield Block(lines[number].strip(), "item", place=place or {"line": lines_before + number + 1})
 
 
+def _prose(lines: list[str], code_lines: Sequence[range]) -> str:
+    """Return lines as they are read, those of code as they are."""
+    parts: list[str] = []
+    start = 0
+    for code_range in (*code_lines, range(len(lines), len(lines))):
+        before, within = lines[start : code_range.start], lines[code_range.start : code_range.stop]
+        parts += [_as_read(_MARKER.sub(_title_of_marker, "\n".join(before)))] if before else []
+        parts += within
+        start = code_range.stop
+    return "\n".join(parts)
+
+
+def _title_of_marker(found: re.Match[str]) -> str:
+    return (found["title"] or found["heading"] or "").strip()
+
+
 def _as_read(text: str) -> str:
-    """Return text without embedded images, long addresses and, outside of code, without comments, tags and escapes."""
-    plain = _LONG_ADDRESS.sub(r"\1", _INLINE_DATA.sub(r"\1", text))
-    if "\\" not in plain and "<" not in plain:
-        return plain
-    return _SPECIAL.sub(lambda found: found["code"] or found["escaped"] or (found["break"] and " ") or "", plain)
+    """Return text without embedded images, long addresses, comments, tags and escapes, except in code."""
+    if "\\" not in text and "<" not in text and "](" not in text:
+        return text
+    return _SPECIAL.sub(_special_as_read, text)
+
+
+def _special_as_read(found: re.Match[str]) -> str:
+    if found["code"]:
+        return found["code"]
+    label = found["alt"] or found["label"]
+    return _as_read(label) if label else found["escaped"] or (" " if found["break"] else "")
 
 
 def _language(info: str) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 # PDFium marks a hyphen at the end of a line that may belong to the word or to the layout as U+0002 or U+FFFE.
-_BROKEN_WORD: Final = re.compile(r"(\w+)[ \t]*(?:[\x02\ufffe\xad]|[-\u2010](?=\n))\n?[ \t]*(\w+)")
+_BROKEN_WORD: Final = re.compile(r"(\w+)(?:[ \t]*[\x02\ufffe\xad]|[-\u2010](?=\n))\n?[ \t]*(\w+)")
 _ODD: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\xad\ufffe\uffff\ufeff]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f]")
 _ENDS_LINE: Final = re.compile(r"[.!?:;\u3002\uff01\uff1f\uff1a\uff1b]['\"\u201d\u2019)\]]*$")

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 _DECLARED: Final = re.compile(rb"coding[:=][ \t]*([-\w.]+)")
 _UNKNOWN: Final = re.compile(r"\.\. +(?P<name>[\w:+.-]+?)::(?P<rest>.*(?:\n(?:[ \t].*)?)*)")
+# What docutils does not read, and only shows in its message.
+_MISPLACED: Final = (
+    "Malformed table",
+    "Unexpected section title",
+    "Title level inconsistent",
+    "Inconsistent title style",
+)
+_RULE: Final = re.compile(r"\W*$")
 _WITHOUT_TEXT: Final = frozenset(
     {"toctree", "index", "currentmodule", "highlight", "tabularcolumns", "program", "include", "literalinclude"}
 )
@@ -134,10 +142,14 @@ class _Reader:
             yield from self.blocks(child, level, indent + isinstance(child, nodes.list_item))
 
     def _unknown(self, message: nodes.system_message, level: int) -> Iterator[Block]:
-        """Yield the argument of a directive that docutils does not know, and its content, parsed like the rest."""
+        """Yield what docutils does not read: tables and titles, and the argument and parsed content of directives."""
         from docutils import nodes
 
         for source in message.findall(nodes.literal_block):
+            if message.children[0].astext().startswith(_MISPLACED):
+                text = "\n".join(line for line in source.astext().split("\n") if not _RULE.match(line))
+                yield Block(text, "lines", place={"line": message.get("line", self._line)})
+                continue
             found = _UNKNOWN.match(source.astext())
             if found is None or found["name"] in _WITHOUT_TEXT or found["name"].startswith("auto"):
                 continue
@@ -148,7 +160,7 @@ class _Reader:
                 continue
             if found["name"] in _VERSIONS:
                 version, _, change = argument.replace("\n", " ").partition(" ")
-                sentence = f"{_VERSIONS[found['name']]} {version}"
+                sentence = f"{_VERSIONS[found['name']]} {version}".strip()
                 argument, content = "", f"{sentence}: {change}\n\n{content}" if change else f"{sentence}.\n\n{content}"
             if argument and found["name"] not in _CONDITIONS:
                 yield Block(argument, place={"line": line})

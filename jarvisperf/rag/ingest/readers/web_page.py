@@ -10,6 +10,7 @@ from jarvisperf.rag.errors import DocumentError, missing_package
 from jarvisperf.rag.ingest.blocks import Block, Content, code
 from jarvisperf.rag.ingest.encoding import decoded
 from jarvisperf.rag.ingest.readers.html.navigation import remove_navigation
+from jarvisperf.rag.ingest.readers.html.pictures import description_of
 from jarvisperf.rag.ingest.readers.html.table import read_row, read_table
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ _INLINE: Final = frozenset(
 )
 _LANGUAGE: Final = re.compile(r"(?:^|\s)(?:language|lang|highlight|highlight-source|brush:)[-\s]?([\w+#-]+)")
 _BYLINES: Final = frozenset({"author", "corpauthor", "editor", "editedby", "othercredit", "subtitle"})  # of DocBook
-_FILE_NAME: Final = re.compile(
-    r".*\.(?:png|jpe?g|gif|svg|webp|bmp)$", re.IGNORECASE | re.DOTALL
-)  # no words for a picture
 _MOST_IN_MAIN: Final = 0.5
 
 
@@ -54,7 +52,9 @@ def read_web_page(path: Path) -> Content:
     except _rejected() as error:
         raise DocumentError(f"{path} is not readable HTML: {in_one_line(error)}") from error
     if not any(block.text.strip() for block in blocks):
-        raise DocumentError(f"{path} contains no text: if a script renders the page, save it from a browser first")
+        raise DocumentError(
+            f"{path} contains no text outside its menus: if a script renders the page, save it from a browser first"
+        )
     return Content(blocks)
 
 
@@ -79,12 +79,17 @@ def blocks_of_html(html: str, place: Mapping[str, int]) -> Iterator[Block]:
 
 
 def _main(soup: Any) -> Any:
-    """Return the part that the page marks as its main content, unless most of the text is elsewhere."""
+    """Return the part that the page marks as its main content, with its title; the page if most text is elsewhere."""
     found = soup.select("main, [role=main]") or soup.select("article")
     if len(found) != 1:
         return soup
     inside, whole = (sum(map(len, part.stripped_strings)) for part in (found[0], soup))
-    return found[0] if inside > whole * _MOST_IN_MAIN else soup
+    if inside <= whole * _MOST_IN_MAIN:
+        return soup
+    titles = [title for title in soup("h1") if title.get_text().strip()]
+    if len(titles) == 1 and all(part is not found[0] for part in titles[0].parents):
+        found[0].insert(0, titles[0].extract())
+    return found[0]
 
 
 def _rejected() -> type[Exception]:
@@ -118,7 +123,7 @@ class _Walk:
                 if node.name == "br":
                     self._text.append("\n")
                 elif node.name == "img":
-                    self._text.append(f" {_described(node)} ")
+                    self._text.append(f" {description_of(node)} ")
                 elif node.name in _INLINE or not node.name or node is root:
                     stack.extend(reversed(node.contents))
                 else:
@@ -150,8 +155,9 @@ class _Walk:
 
     def _code(self, pre: Any) -> list[Block]:
         """Return the code of an element; it may contain the same in several languages."""
-        several = pre.find_all("code", recursive=False)
-        parts = several if len(several) > 1 else [pre]
+        several = [part for part in pre.children if part.name == "code"]
+        is_apart = all(part.name == "code" or not part.get_text() for part in pre.children)
+        parts = several if len(several) > 1 and is_apart else [pre]
         blocks: list[Block] = []
         for part in parts:
             text = part.get_text().rstrip()
@@ -188,9 +194,3 @@ def _language(pre: Any) -> str:
 def _classes(node: Any) -> list[str]:
     found: list[str] | str = node.get("class") or []
     return found.split() if isinstance(found, str) else found
-
-
-def _described(picture: Any) -> str:
-    """Return what a page says about a picture, unless that is the name of its file."""
-    text = str(picture.get("alt") or "")
-    return "" if _FILE_NAME.match(text) else text

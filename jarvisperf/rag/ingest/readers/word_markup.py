@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _PART: Final = re.compile(r"word/[^/]+\.xml")
-_PICTURES: Final = "word/media/"
+_READ: Final = (".xml", ".rels")  # and neither pictures nor embedded files
 _MATHS: Final = frozenset(
     {
         "http://schemas.openxmlformats.org/officeDocument/2006/math",
@@ -31,6 +31,7 @@ _WORDS: Final = frozenset(
     }
 )
 _FIRST_ROW: Final = 0x0020
+_TERMS: Final = re.compile("[-+/=\u00b1\u00b7\u00d7\u00f7\u2212\u22c5]")  # what joins terms
 _SIMPLE: Final = re.compile(r"\w*|.|\([^()]*\)", re.DOTALL)
 
 
@@ -43,7 +44,7 @@ def prepared(file: BinaryIO) -> BinaryIO:
     copy = io.BytesIO()
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(copy, "w") as new:
         for name in old.namelist():
-            content = b"" if name.startswith(_PICTURES) else old.read(name)
+            content = old.read(name) if name.lower().endswith(_READ) else b""
             if _PART.fullmatch(name) and (b"oMath" in content or b"tblLook" in content):
                 content = _prepared_part(content)
             new.writestr(name, content)
@@ -152,12 +153,23 @@ def _root(node: ET.Element) -> str:
 
 def _scripted(node: ET.Element) -> str:
     base = _part(node, "e")
-    return (f"({base})" if "/" in base else base) + _scripts(node)
+    return (_group(base) if _TERMS.search(base) else base) + _scripts(node)
+
+
+def _accented(node: ET.Element) -> str:
+    return _group(_part(node, "e")) + _setting(node, "chr", "\u0302")
+
+
+def _barred(node: ET.Element) -> str:
+    return _group(_part(node, "e")) + ("\u0304" if _setting(node, "pos", "bot") == "top" else "\u0332")
 
 
 _INTEGRAL: Final = "\u222b"
 _FORMS: Final[dict[str, Callable[[ET.Element], str]]] = {
+    "acc": _accented,
+    "bar": _barred,
     "d": _delimited,
+    "eqArr": lambda node: "; ".join(_line(child) for child in node if child.tag.endswith("}e")),
     "f": lambda node: f"{_group(_part(node, 'num'))}/{_group(_part(node, 'den'))}",
     "func": lambda node: f" {_part(node, 'fName')} {_group(_part(node, 'e'))}",
     "m": _matrix,
@@ -165,6 +177,7 @@ _FORMS: Final[dict[str, Callable[[ET.Element], str]]] = {
     "rad": _root,
     "limLow": _scripted,
     "limUpp": lambda node: f"{_part(node, 'e')}^{_group(_part(node, 'lim'))}",
+    "sPre": lambda node: f" {_scripts(node)} {_part(node, 'e')}",
     "sSub": _scripted,
     "sSubSup": _scripted,
     "sSup": _scripted,
