@@ -80,8 +80,9 @@ class ForeignModules:
             self._checked[name] = place
             if place is not None and self.is_foreign(name, file := real_file(place)):
                 found[name] = str(file)
-        for library in mapped_code() - self._checked_libraries - set(found.values()):
-            self._checked_libraries.add(library)
+        libraries = mapped_code() - self._checked_libraries
+        self._checked_libraries |= libraries
+        for library in libraries - set(found.values()):  # those of modules are found already
             if self.is_foreign_library(Path(library)):
                 found[Path(library).name] = library
         return found
