@@ -139,7 +139,8 @@ def test_a_query_that_takes_too_much_memory_is_one_line():
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "jarvisperf: the query takes more than 3 GiB of memory; choose fewer columns or rows, or aggregate\n"
+        "jarvisperf: the query needs more than it gets: at most 3 GiB of memory and 20 GiB of disk; "
+        "choose fewer columns or rows, or aggregate\n"
     )
 
 
@@ -149,6 +150,18 @@ def test_a_limit_of_memory_ends_with_its_block():
     before = resource.getrlimit(resource.RLIMIT_AS)
     with more_memory_at_most(1 << 40):
         assert resource.getrlimit(resource.RLIMIT_AS)[0] > 1 << 40
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the memory of a process")
+def test_a_lower_limit_of_memory_stays():
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with more_memory_at_most(1 << 40):
+        lower = resource.getrlimit(resource.RLIMIT_AS)
+        with more_memory_at_most(1 << 41):
+            assert resource.getrlimit(resource.RLIMIT_AS) == lower
+        assert resource.getrlimit(resource.RLIMIT_AS) == lower
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 COLUMNS = (*RUN_COLUMNS, *RESULT_COLUMNS)
 # No extension of DuckDB is downloaded, whatever a statement needs.
 CONFIG = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-MOST_MEMORY, MOST_SPILLED = "2GiB", "20GiB"  # of a statement by somebody else
+MOST_MEMORY, MOST_SPILLED = "2 GiB", "20 GiB"  # of a statement by somebody else
 LARGEST_ROW_BYTES = 1 << 20  # DuckDB rejects JSON of more than 16 MiB; a row of a stored run takes some hundred bytes
 ROWS_PER_GROUP = 20_480  # of a Parquet file: those who read it in a bucket skip the groups of other benchmarks
 
