@@ -114,6 +114,12 @@ def test_libraries_of_an_environment_in_the_working_tree_are_not_foreign(monkeyp
     assert foreign.is_foreign_library(TREE / "build/libwork.so")
 
 
+def test_libraries_of_the_system_are_not_foreign_to_a_repository_at_the_root():
+    foreign = ForeignModules([ARM], [], Path("/"))
+    assert not foreign.is_foreign_library(Path("/usr/lib/libz.so"))
+    assert foreign.is_foreign_library(Path("/build/libwork.so"))
+
+
 WORK = "def work(n): return sum(i * i for i in range(n))\n"
 
 
