@@ -64,7 +64,8 @@ def _renew_version(one: type, skipped: int) -> None:
     """Give a class another version tag, after skipping some: any assignment does, even of the same value."""
     for _ in range(skipped):
         hasattr(type("Skipped", (), {}), "_")  # a class gets its tag when something is looked up in it
-    with contextlib.suppress(TypeError):  # it is immutable, or its metaclass is written in C and assigns in its own way
+    # A class may be immutable; a metaclass may be written in C and assign in its own way, or make `__doc__` read-only.
+    with contextlib.suppress(TypeError, AttributeError):
         type.__setattr__(one, "__doc__", vars(one).get("__doc__"))  # `__module__` would delete `__firstlineno__`
 
 

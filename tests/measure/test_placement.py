@@ -150,12 +150,20 @@ def test_classes_stay_what_they_are():
     assert Counter()() == 5
 
 
-def test_a_class_that_refuses_assignments_is_no_obstacle():
-    class Strict(type):
-        def __setattr__(cls, name: str, value: object) -> None:
-            raise AttributeError(name)
+class Strict(type):
+    def __setattr__(cls, name: str, value: object) -> None:
+        raise AttributeError(name)
 
-    class Fixed(metaclass=Strict):
+
+class Documented(type):
+    @property
+    def __doc__(cls) -> str:
+        return "made when it is asked for"
+
+
+@pytest.mark.parametrize("metaclass", [Strict, Documented])
+def test_a_class_that_refuses_assignments_is_no_obstacle(metaclass: type):
+    class Fixed(metaclass=metaclass):
         def count(self) -> int:
             return 1
 
