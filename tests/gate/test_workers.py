@@ -64,3 +64,10 @@ def test_a_worker_that_was_stopped_whenever_it_was_looked_at_but_ran_in_between_
 def test_a_worker_that_waits_for_something_is_only_slow(worker: Worker):
     with pytest.raises(NoAnswerError, match="did not answer within"):
         worker.hear(0.5)
+
+
+def test_a_worker_that_has_not_collected_its_tests_is_told_from_one_whose_call_does_not_end(worker: Worker):
+    for processes, why in ((worker.processes, "calls that take longer"), ((), "importing and collecting the tests")):
+        worker.processes = processes
+        with pytest.raises(NoAnswerError, match=f"the head worker did not answer within 0 s and was ended: {why}"):
+            worker.hear(0.1)

@@ -47,6 +47,8 @@ SHOWN_LOG_CHARACTERS = 3_000
 LOOK_SECONDS = 1.0  # how often a worker that does not answer is looked at
 STOPPED_SECONDS = 5.0  # a worker that stays stopped for this long is not waited for
 SILENT_SECONDS = 15.0  # a wait that lasts longer is announced
+ENDLESS_CALL = "calls that take longer, or never return, cannot be compared"
+ENDLESS_START = "importing and collecting the tests may not take longer"
 
 
 class ArmPlace(msgspec.Struct, frozen=True):
@@ -157,7 +159,7 @@ class Worker:
             if waited >= seconds:
                 raise NoAnswerError(
                     f"the {self.name} worker did not answer within {seconds:.0f} s and was ended: "
-                    "calls that take longer, or never return, cannot be compared"
+                    f"{ENDLESS_CALL if self.processes else ENDLESS_START}"
                 )
             stopped, since = self._check_stopped(stopped, since, waited)
             if waited >= SILENT_SECONDS and not announced:
