@@ -101,7 +101,7 @@ def _entries(store: RunStore, words: argparse.Namespace) -> list[RunEntry]:
         entries = [entry for entry in entries if entry.created >= words.since]
     if not entries:
         day = f"{words.since:%Y-%m-%d}"
-        raise LookupError(f"{store.shown} has no runs since {day}; the newest one is of {newest.created:%Y-%m-%d}")
+        raise LookupError(f"{store.shown} has no runs since {day}; the newest is from {newest.created:%Y-%m-%d}")
     if not words.name:
         entries = [entry for entry in entries if entry.name == newest.name]
     if not words.any_machine:
@@ -125,9 +125,8 @@ def _read(store: RunStore, entries: list[RunEntry], words: argparse.Namespace) -
 
     history = read_history(store, entries, metric=words.metric, containing=words.benchmark or "", at_most=None)
     if words.benchmark and not history.series:
-        history = read_history(
-            store, entries, metric=words.metric, at_most=None
-        )  # all ids, to suggest one that may be meant
+        # All ids, to suggest one that may be meant.
+        history = read_history(store, entries, metric=words.metric, at_most=None)
     if words.metric and history.occasions and not history.series:
         raise LookupError(
             f"no benchmark of these runs has the metric {words.metric!r}; common ones are time, memory, startup"

@@ -114,7 +114,7 @@ def read_history(
         benchmarks: Only benchmarks with these ids; None: all.
         metric: Only this metric; None: all.
         containing: Only benchmarks whose id contains this text.
-        at_most: Read the newest runs, at most as many; None: all.
+        at_most: How many of the runs to read at most, the newest ones; None: all.
 
     Raises:
         RunStoreError: The store cannot be reached.
@@ -184,14 +184,13 @@ def _read_compacted(
     with Tables(store, runs, parts) as tables:
         warnings += tables.warnings
         try:
-            found = (
-                tables.connection.execute(  # columns of a series at once: a million rows would take ten times as long
-                    f"SELECT benchmark, metric, list(number), {figures} FROM results "  # noqa: S608
-                    "JOIN (SELECT unnest(?) AS object, unnest(?) AS number) USING (object) "
-                    f"WHERE metric IS NOT NULL AND {' AND '.join(chosen)} GROUP BY benchmark, metric",
-                    [[entry.path for entry in runs], list(range(len(runs))), *chosen.values()],
-                ).fetchall()
-            )
+            # The columns of a series at once: a million rows would take ten times as long.
+            found = tables.connection.execute(
+                f"SELECT benchmark, metric, list(number), {figures} FROM results "  # noqa: S608
+                "JOIN (SELECT unnest(?) AS object, unnest(?) AS number) USING (object) "
+                f"WHERE metric IS NOT NULL AND {' AND '.join(chosen)} GROUP BY benchmark, metric",
+                [[entry.path for entry in runs], list(range(len(runs))), *chosen.values()],
+            ).fetchall()
         except duckdb.Error as error:
             warnings.append(f"the compacted runs are read one by one: {first_line(error)}")
             return list(runs)

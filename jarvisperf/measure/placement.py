@@ -8,24 +8,26 @@ Performance Evaluation", ASPLOS 2013.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import inspect
 from collections import deque
 from itertools import islice
-from types import CodeType, FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Iterator
+    from typing import TypeGuard
 
 SMALL_BYTES = range(16, 513, 16)  # CPython keeps separate pools of objects up to 512 bytes, one for each size
 EMPTY_BYTES = 33  # of an empty `bytes` object
 MOST_PER_POOL = 64
 MOST_REACHED = 1_000  # functions and classes, those next to the start; to move them takes about 20 ms
 MOST_VERSIONS = 8
-HEAP_TYPE, IMMUTABLE_TYPE = 1 << 9, 1 << 8  # flags of classes, see object.h
 MOST_GAP_BYTES = 4096  # a page: from there on, addresses are alike to the caches and the branch predictor
+
+T = TypeVar("T")
 
 
 def move_elsewhere(functions: Iterable[object], draw: random.Random) -> list[object]:
@@ -62,9 +64,9 @@ def _renew_version(one: type, skipped: int) -> None:
     """Give a class another version tag, after skipping some: any assignment does, even of the same value."""
     for _ in range(skipped):
         hasattr(type("Skipped", (), {}), "_")  # a class gets its tag when something is looked up in it
-    module = vars(one).get("__module__")
-    if isinstance(module, str) and one.__flags__ & HEAP_TYPE and not one.__flags__ & IMMUTABLE_TYPE:
-        type.__setattr__(one, "__module__", module)
+    # A class may be immutable; a metaclass may be written in C and assign in its own way, or make `__doc__` read-only.
+    with contextlib.suppress(TypeError, AttributeError):
+        type.__setattr__(one, "__doc__", vars(one).get("__doc__"))  # `__module__` would delete `__firstlineno__`
 
 
 def _copied(code: CodeType) -> CodeType:
@@ -77,37 +79,54 @@ def _reached(start: Iterable[object]) -> Iterator[FunctionType | type]:
     todo = deque(start)
     while todo:
         given = todo.popleft()
-        if inspect.ismethod(given) or _has_call(given):  # which may call other methods
-            todo.append(type(given.__self__ if inspect.ismethod(given) else given))
+        if _is_a(given, MethodType):  # it may call other methods of its object
+            todo.append(given.__self__ if _is_a(given.__self__, type) else type(given.__self__))
+        elif _call_method(given) is not None:
+            todo.append(type(given))
         one = _unwrapped(given)
         if id(one) in seen:
             continue
         seen.add(id(one))
-        if isinstance(one, FunctionType):
+        if _is_a(one, FunctionType):
             yield one
             todo += _referred(one)
-        elif isinstance(one, type):
+        elif _is_a(one, type):
             yield one
-            todo += [value for value in vars(one).values() if isinstance(_unwrapped(value), FunctionType)]
+            todo += [value for value in vars(one).values() if _is_a(_unwrapped(value), FunctionType)]
+            todo += (type(one), *one.__bases__)
+
+
+def _is_a(one: object, kind: type[T]) -> TypeGuard[T]:
+    """Return whether an object really is of a type.
+
+    `isinstance` also asks a proxy for its `__class__`, and the proxy may load or create what it stands for.
+    """
+    return issubclass(type(one), kind)
 
 
 def _unwrapped(one: Any) -> Any:
-    """Return the function of a method, a partial or a decorated function."""
+    """Return the function of a method, a property, a partial or a decorated function."""
     while True:
-        if isinstance(one, functools.partial):
+        if _is_a(one, functools.partial):
             one = one.func
-        elif inspect.ismethod(one) or isinstance(one, staticmethod | classmethod):
+        elif _is_a(one, MethodType) or _is_a(one, staticmethod) or _is_a(one, classmethod):
             one = one.__func__
-        elif _has_call(one):
-            one = vars(type(one))["__call__"]
-        elif isinstance(one, functools._lru_cache_wrapper):  # noqa: SLF001  # there is no public name
+        elif _is_a(one, property):
+            one = one.fget
+        elif _is_a(one, functools._lru_cache_wrapper):  # noqa: SLF001  # there is no public name
             one = one.__wrapped__
+        elif (method := _call_method(one)) is not None:
+            one = method
         else:
             return one
 
 
-def _has_call(one: object) -> bool:
-    return isinstance(vars(type(one)).get("__call__"), FunctionType)
+def _call_method(one: object) -> FunctionType | None:
+    """Return the Python function that runs when an object is called; None if there is none, and for classes."""
+    if _is_a(one, type):
+        return None
+    found = next((vars(each)["__call__"] for each in type(one).__mro__ if "__call__" in vars(each)), None)
+    return found if isinstance(found, FunctionType) else None
 
 
 def _referred(function: FunctionType) -> Iterator[object]:
@@ -118,7 +137,7 @@ def _referred(function: FunctionType) -> Iterator[object]:
         todo += [one for one in code.co_consts if isinstance(one, CodeType)]
         named = [function.__globals__[name] for name in code.co_names if name in function.__globals__]
         yield from named
-        modules = [vars(one) for one in named if isinstance(one, ModuleType)]
+        modules = [object.__getattribute__(one, "__dict__") for one in named if _is_a(one, ModuleType)]
         yield from (module[name] for module in modules for name in code.co_names if name in module)
     for cell in function.__closure__ or ():
         try:

@@ -48,7 +48,7 @@ FAILED = "it did not pass when it was watched"
 
 
 def main() -> None:
-    """CodeWatch the benchmarks that the order on standard input names."""
+    """Watch the benchmarks that the order on standard input names."""
     carry_out(_plugin_for)
 
 

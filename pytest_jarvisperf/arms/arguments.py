@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 WORKER = "pytest_jarvisperf.arms.worker"
 ENTRY = f"{WORKER}:main"
 
-# Packages of the modules that are imported before the fork; none is if the project is one of these packages.
+# The packages imported before the fork. If the project is one of them, nothing is imported before the fork.
 PRELOADED_PACKAGES = frozenset(
     {
         "pytest",
         "_pytest",
+        "py",
         "pluggy",
         "iniconfig",
         "packaging",

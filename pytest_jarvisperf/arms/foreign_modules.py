@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FINDERS = "__editable___"  # prefix of setuptools' mapping modules
 # Folders of the working tree with packages that an installer put there.
 INSTALLED = frozenset({"site-packages", "dist-packages", "__pypackages__", "node_modules"})
+# Libraries in these belong to no project, even if the repository is `/`.
+SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64")
 
 
 def move_editable_installations(repository: Path, root: Path) -> None:
@@ -80,8 +82,9 @@ class ForeignModules:
             self._checked[name] = place
             if place is not None and self.is_foreign(name, file := real_file(place)):
                 found[name] = str(file)
-        for library in mapped_code() - self._checked_libraries - set(found.values()):
-            self._checked_libraries.add(library)
+        libraries = mapped_code() - self._checked_libraries
+        self._checked_libraries |= libraries
+        for library in libraries - set(found.values()):  # those of modules are found already
             if self.is_foreign_library(Path(library)):
                 found[Path(library).name] = library
         return found
@@ -99,8 +102,9 @@ class ForeignModules:
         """Return whether a library, found by the dynamic linker, belongs to the working tree and not to the arm."""
         if self.is_the_arms(file) or not file.is_relative_to(self._repository) or self._is_installed(file):
             return False
-        inside = (Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix))  # an environment's own libraries
-        return not any(file.is_relative_to(one) for one in inside if not self._repository.is_relative_to(one))
+        # An environment in the working tree has libraries of its own.
+        others = (Path(folder).resolve() for folder in (sys.prefix, sys.base_prefix, *SYSTEM_FOLDERS))
+        return not any(file.is_relative_to(one) for one in others if not self._repository.is_relative_to(one))
 
     def is_the_arms(self, file: Path) -> bool:
         """Return whether a file lies in a folder that the arm's modules may come from."""

@@ -28,7 +28,7 @@ FEWEST_FUNCTIONS = 2
 MOST_ROUND_SECONDS = 2.0  # one call of each; longer ones are not repeated
 CALLS_PER_FORK = 3  # at least: to warm up, to calibrate, and a sample
 SAMPLE_SECONDS = 0.0005
-WARMUP_SECONDS = 0.005  # in a copy of a process in which every function has run; copied code is specialized anew
+WARMUP_SECONDS = 0.005  # in a copy of a process in which every function has run; copied code must be specialized again
 EXTRA_SECONDS = 30.0  # that a copy may take beyond its budget; a copy that hangs would take forever
 
 

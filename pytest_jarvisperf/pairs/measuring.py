@@ -104,7 +104,7 @@ class PairSession:
             try:
                 return Lockstep(self._campaign(chosen, twins, Path(folder)), self._tell).run()
             except (GitError, LockstepError, WorkerError, OSError) as error:
-                raise _NotPossibleError(str(error)) from error
+                raise _NotPossibleError(str(error).partition("\n")[0]) from error
 
     def _campaign(self, items: Sequence[pytest.Item], twins: Mapping[str, str], folder: Path) -> Campaign:
         from jarvisperf.gate.lockstep.model import Campaign

@@ -139,7 +139,7 @@ class ProofSession:
             lines.append(f"Proof in {self._options.report_folder}: {', '.join(path.name for path in self._written)}")
         if self._kept:
             lines.append(f"Kept as {self._kept}")
-        lines += [f"jarvisperf: {problem}" for problem in self._problems]
+        lines += [line for problem in self._problems for line in f"jarvisperf: {problem}".splitlines()]
         if self._proof is not None:
             lines.append(f"jarvisperf: {headline_of(self._proof)}")
         terminalreporter.section("proof (jarvisperf)")

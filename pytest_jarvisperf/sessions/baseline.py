@@ -327,7 +327,8 @@ class BaselineSession:
                 return self._lockstep.findings
         why = why or "none of these tests requests the fixture jarvis_bench or benchmark by name"
         count = f"{len(undecided)} benchmark{'' if len(undecided) == 1 else 's'}"
-        self.warnings.append(f"stored runs cannot decide {count}, and lockstep was not possible: {why}")
+        summary = why.partition("\n")[0]
+        self.warnings.append(f"stored runs cannot decide {count}, and lockstep was not possible: {summary}")
         return {}
 
     def _warn_of_changes(self, baseline: Run) -> None:

@@ -213,7 +213,7 @@ def test_without_any_run_a_command_says_which_command_makes_one(
         (["merge", "run.json"], "run.json is a run, not a report"),
         (["history", "nope"], "no benchmark of these runs has 'nope' in its id"),
         (["history", "--name", "other"], "has no runs under 'other'; choose one of: main"),
-        (["history", "--since", "2999-01-01"], "has no runs since 2999-01-01; the newest one is of 2026-"),
+        (["history", "--since", "2999-01-01"], "has no runs since 2999-01-01; the newest is from 2026-"),
         (["history", "--store", "nowhere"], "nowhere does not exist; store one: pytest "),
         (["history", "--metric", "speed"], "no benchmark of these runs has the metric 'speed'"),
         (["history", ""], "BENCHMARK is empty"),

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from jarvisperf.cli.main import main
 from jarvisperf.cli.runs.memory_limit import more_memory_at_most
 from jarvisperf.runs.model import Benchmark
 from jarvisperf.runs.store import RunStore, open_store
+from jarvisperf.runs.tables import database
 
 
 @pytest.fixture
@@ -139,7 +141,8 @@ def test_a_query_that_takes_too_much_memory_is_one_line():
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "jarvisperf: the query takes more than 3 GiB of memory; choose fewer columns or rows, or aggregate\n"
+        "jarvisperf: the query needs more than it gets: at most 3 GiB of memory and 20 GiB of disk; "
+        "choose fewer columns or rows, or aggregate\n"
     )
 
 
@@ -152,11 +155,39 @@ def test_a_limit_of_memory_ends_with_its_block():
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the memory of a process")
+def test_a_lower_limit_of_memory_stays():
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with more_memory_at_most(1 << 40):
+        lower = resource.getrlimit(resource.RLIMIT_AS)
+        with more_memory_at_most(1 << 41):
+            assert resource.getrlimit(resource.RLIMIT_AS) == lower
+        assert resource.getrlimit(resource.RLIMIT_AS) == lower
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
 @pytest.mark.usefixtures("store")
-def test_duckdb_keeps_to_its_share_of_the_memory_and_of_the_disk(capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize(
+    ("memory", "free_disk", "limits"),
+    [
+        ("16 GiB", 100 << 30, {"memory": "2.0 GiB", "disk": "20.0 GiB"}),
+        ("700 MiB", 10 << 30, {"memory": "700.0 MiB", "disk": "9.0 GiB"}),
+    ],
+    ids=["much", "little"],
+)
+def test_duckdb_gets_a_share_of_the_memory_and_of_the_disk(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    memory: str,
+    free_disk: int,
+    limits: dict[str, str],
+):
+    monkeypatch.setitem(database.CONFIG, "memory_limit", memory)  # as if the machine had somewhat more
+    monkeypatch.setattr(database.shutil, "disk_usage", lambda _: SimpleNamespace(free=free_disk))
     settings = "current_setting('memory_limit') as memory, current_setting('max_temp_directory_size') as disk"
     assert main(["runs", "sql", f"select {settings}", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == [{"memory": "2.0 GiB", "disk": "20.0 GiB"}]
+    assert json.loads(capsys.readouterr().out) == [limits]
 
 
 @pytest.mark.usefixtures("store")

@@ -168,6 +168,11 @@ def test_what_could_not_be_watched_runs(project: Stranger):
     assert reasons_to_run(change, [Side(project.root, Watched())], IDS) == dict.fromkeys(IDS, "it could not be watched")
 
 
+def test_what_asks_git_for_the_commit_runs_because_the_arms_are_at_different_ones(project: Stranger):
+    works = Touched(executed=LOADED, opened=frozenset({".git/HEAD"}))
+    assert reasons(project, works) == {WORKS: "it opens .git/HEAD, and each arm is a repository at its own commit"}
+
+
 def test_a_test_file_that_another_module_uses_is_an_ordinary_module(project: Stranger):
     project.write({"bench/test_b.py": "x = 1"})
     watched = Watched(

@@ -311,6 +311,18 @@ def test_without_the_baselines_commit_it_is_inconclusive_and_says_so(faster: Pro
     result.stdout.fnmatch_lines(["jarvisperf: *lockstep was not possible: the baseline's commit is not available*"])
 
 
+def test_why_the_arms_could_not_start_is_told_in_one_line(faster: Project):
+    faster.write(
+        "conftest.py",
+        "import pathlib\nif b'fork_server.py' in pathlib.Path('/proc/self/cmdline').read_bytes(): 1 / 0\n",
+    )
+    result = faster.run("--jarvis-compare=main", "--jarvis-save=now", *BRIEFLY)
+    assert faster.verdicts == {"test_work": ("inconclusive", "screening")}
+    result.stdout.fnmatch_lines(
+        ["jarvisperf: *lockstep was not possible: the base arm *: ZeroDivisionError: division by zero"]
+    )
+
+
 def test_outside_of_a_repository_stored_runs_are_compared_all_the_same(pytester: pytest.Pytester):
     pytester.makepyfile(OTHER)
     words = (*QUICKLY, CLEAR)

@@ -86,6 +86,20 @@ def test_a_library_of_the_working_tree_is_found_whoever_loaded_it(tmp_path: Path
     assert foreign.find() == {}, "each library is reported once"
 
 
+@pytest.mark.skipif(not mapped_code(), reason="the kernel does not list the libraries of a process")
+def test_a_compiled_module_is_reported_by_its_own_name_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    library = tmp_path.resolve() / "build/_fast.so"
+    library.parent.mkdir()
+    shutil.copy(msgspec._core.__file__, library)
+    ctypes.CDLL(str(library))
+    module = types.ModuleType("pkg._fast")
+    module.__file__ = str(library)
+    monkeypatch.setitem(sys.modules, "pkg._fast", module)
+    foreign = ForeignModules([ARM], ["pkg"], tmp_path.resolve())
+    assert foreign.find() == {"pkg._fast": str(library)}
+    assert foreign.find() == {}
+
+
 @pytest.mark.parametrize(
     "file", [ARM / "libwork.so", Path("/usr/lib/libz.so"), TREE / ".venv/lib/python3/site-packages/numpy.libs/libx.so"]
 )
@@ -98,6 +112,12 @@ def test_libraries_of_an_environment_in_the_working_tree_are_not_foreign(monkeyp
     foreign = ForeignModules([ARM], [], TREE)
     assert not foreign.is_foreign_library(TREE / ".pixi/envs/default/lib/libpython3.so")
     assert foreign.is_foreign_library(TREE / "build/libwork.so")
+
+
+def test_libraries_of_the_system_are_not_foreign_to_a_repository_at_the_root():
+    foreign = ForeignModules([ARM], [], Path("/"))
+    assert not foreign.is_foreign_library(Path("/usr/lib/libz.so"))
+    assert foreign.is_foreign_library(Path("/build/libwork.so"))
 
 
 WORK = "def work(n): return sum(i * i for i in range(n))\n"

@@ -86,3 +86,28 @@ def test_a_system_without_forks_measures_pairs_one_after_the_other(pytester: pyt
     found = pairs_of(pytester)["test_quick"]["time"]
     assert (found["how"], found["interval"]) == ("one after the other", None)
     result.stdout.fnmatch_lines(["*not measured in turns with its counterpart: *which this system cannot do"])
+
+
+def test_why_pairs_could_not_be_measured_in_turns_is_told_in_one_line(pytester: pytest.Pytester):
+    pytester.makeconftest(
+        """
+        import pathlib
+
+        if b"fork_server.py" in pathlib.Path("/proc/self/cmdline").read_bytes():
+            raise RuntimeError("not in a worker")
+        """
+    )
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_naive(jarvis_bench): jarvis_bench(sum, range(1_000))
+
+        @pytest.mark.jarvis_bench(before="test_naive")
+        def test_quick(jarvis_bench): jarvis_bench(sum, range(50))
+        """
+    )
+    pytester.runpytest_subprocess(*QUICKLY).assert_outcomes(passed=2)
+    why = pairs_of(pytester)["test_quick"]["time"]["why_not"]
+    assert why.endswith("worker ended: RuntimeError: not in a worker")
+    assert "\n" not in why

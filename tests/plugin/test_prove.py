@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from light_pytest import WITHOUT_PLUGINS
 from stranger import WORK, Stranger
+from waiting import PROCESS_SECONDS
 
 from jarvisperf.cli.main import main
 
@@ -56,7 +57,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stranger, str, in
 def _jarvisperf(stranger: Stranger, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "import sys; from jarvisperf.cli.main import main; sys.exit(main())", *words]
     return subprocess.run(
-        command, cwd=stranger.root, env=stranger.environment(), capture_output=True, text=True, check=False, timeout=180
+        command,
+        cwd=stranger.root,
+        env=stranger.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PROCESS_SECONDS,
     )
 
 
@@ -123,3 +130,13 @@ def test_a_suite_without_benchmarks_proves_nothing(tmp_path: Path):
     stranger = Stranger(tmp_path, {"test_plain.py": "def test_plain(): pass\n"})
     assert stranger.bench("--jarvis-prove=1", "-p", "no:asyncio") == 1
     assert "nothing was proven: no benchmark was collected" in stranger.output
+
+
+def test_arms_that_cannot_start_are_told_with_their_last_output(tmp_path: Path):
+    fails = "import pathlib\nif b'fork_server.py' in pathlib.Path('/proc/self/cmdline').read_bytes(): 1 / 0\n"
+    stranger = Stranger(tmp_path, {**FILES, "conftest.py": fails})
+    assert stranger.bench("--jarvis-prove=1", "-p", "no:asyncio") == 1
+    lines = stranger.output.splitlines()
+    reason = "jarvisperf: nothing was proven: the base arm could not start: the base worker ended: "
+    assert f"{reason}ZeroDivisionError: division by zero" in lines
+    assert "its last output:" in lines

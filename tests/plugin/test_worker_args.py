@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from waiting import PROCESS_SECONDS
 
-from pytest_jarvisperf.arms.arguments import worker_arguments
+from pytest_jarvisperf.arms.arguments import PRELOADED_PACKAGES, preloaded, worker_arguments
 
 pytestmark = pytest.mark.usefixtures("as_installed")
 
@@ -111,3 +114,17 @@ def test_the_cache_is_the_arms_own_and_nobody_elses(pytester: pytest.Pytester):
     words = arguments(pytester, "-o", "cache_dir=/shared", ini="cache_dir = /shared")
     assert [word for word in words if word.startswith("cache_dir=")][-1] == "cache_dir=.pytest_cache"
     assert not any(word.startswith("cache_dir=") for word in arguments(pytester, "-p", "no:cacheprovider"))
+
+
+def test_only_packages_that_are_known_to_be_shared_are_imported_before_the_fork():
+    code = """
+import importlib, sys
+def packages(): return {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
+before = packages()
+for name in sys.argv[1:]: importlib.import_module(name)
+print(*packages() - before)
+"""
+    command = [sys.executable, "-P", "-c", code, *preloaded()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PROCESS_SECONDS)
+    assert "pytest" in done.stdout.split()
+    assert set(done.stdout.split()) - PRELOADED_PACKAGES == set()

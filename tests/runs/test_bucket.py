@@ -130,8 +130,16 @@ def test_a_name_that_contains_the_ending_of_runs_hides_nothing(bucket: str):
         assert store.entries(name) == [entry]
 
 
-def test_a_server_that_knows_no_delimiter_but_the_slash_is_listed_all_the_same(
-    bucket: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        OSError("A header you provided implies functionality that is not implemented"),
+        PermissionError("Access Denied"),  # by a policy with the condition `s3:delimiter`
+    ],
+    ids=["by the server", "by a policy"],
+)
+def test_where_no_delimiter_but_the_slash_is_allowed_runs_are_listed_all_the_same(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, refusal: OSError
 ):
     import s3fs
 
@@ -141,11 +149,39 @@ def test_a_server_that_knows_no_delimiter_but_the_slash_is_listed_all_the_same(
 
     def refuse(_: object, method: str, **words: str) -> None:
         asked.append(words["Delimiter"])
-        raise OSError("A header you provided implies functionality that is not implemented")
+        raise refusal
 
     monkeypatch.setattr(s3fs.S3FileSystem, "call_s3", refuse)
     assert store.entries() == [entry]
     assert asked == [".run"]
+
+
+def test_a_server_that_takes_every_delimiter_for_a_slash_hides_no_run(bucket: str, monkeypatch: pytest.MonkeyPatch):
+    import s3fs
+
+    store = open_store(bucket)
+    entry = store.save(a_run(), "main").entry
+    call = s3fs.S3FileSystem.call_s3
+    monkeypatch.setattr(
+        s3fs.S3FileSystem, "call_s3", lambda files, method, **words: call(files, method, **{**words, "Delimiter": "/"})
+    )
+    assert store.entries() == [entry]
+
+
+def test_the_bucket_may_be_an_access_point(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch):
+    import s3fs
+
+    point = "arn:aws:s3:us-east-1:123456789012:accesspoint/team"
+    asked: list[tuple[str, str]] = []
+
+    def answer(_: object, method: str, **words: str) -> dict[str, object]:
+        asked.append((words["Bucket"], words["Prefix"]))
+        return {"Contents": [{"Key": f"folder/{path}"}]}
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "call_s3", answer)
+    path = "runs/main/20260102T030405.000000Z-0123456789ab-none-r0123456789.run"
+    assert [entry.path for entry in open_store(f"s3://{point}/folder").entries()] == [path]
+    assert asked == [(point, "folder/runs/")]
 
 
 def test_an_empty_folder_of_a_bucket_is_an_empty_store(bucket: str):

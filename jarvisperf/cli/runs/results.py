@@ -73,6 +73,7 @@ def _answer(connection: object, statement: str) -> tuple[list[str], list[tuple[o
     import duckdb
 
     from jarvisperf.runs.tables import first_line
+    from jarvisperf.runs.tables.database import MOST_SPILLED_BYTES
 
     try:
         statements = connection.extract_statements(statement)  # type: ignore[attr-defined]  # DuckDB is not typed here
@@ -83,8 +84,8 @@ def _answer(connection: object, statement: str) -> tuple[list[str], list[tuple[o
             return [column[0] for column in result.description], _bounded(result)
     except (duckdb.OutOfMemoryException, MemoryError):
         raise CommandError(
-            f"the query takes more than {MOST_MEMORY_BYTES >> 30} GiB of memory; choose fewer columns or rows, "
-            "or aggregate"
+            f"the query needs more than it gets: at most {MOST_MEMORY_BYTES >> 30} GiB of memory and "
+            f"{MOST_SPILLED_BYTES >> 30} GiB of disk; choose fewer columns or rows, or aggregate"
         ) from None
     except duckdb.Error as error:
         raise CommandError(first_line(error)) from None

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from jarvisperf.gate.affected.module_parts import ModuleParts
     from jarvisperf.gate.arms.revision import Repository
 
+OWN_GIT = ".git/"  # an arm's
+
 
 class Side(NamedTuple):
     """One arm.
@@ -133,6 +135,9 @@ class _Judge:
             return "it could not be watched"
         if touched.unseen:
             return touched.unseen[0]
+        of_git = min((one for one in touched.opened if one.startswith(OWN_GIT)), default=None)
+        if of_git is not None:
+            return f"it opens {of_git}, and each arm is a repository at its own commit"
         if not self._changed:
             return None
         reached = self._reach.of(touched.executed, touched.modules)

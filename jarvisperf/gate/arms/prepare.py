@@ -399,8 +399,10 @@ def _make_environments(venvs: Sequence[Path]) -> None:
 
 def _check_installed(done: subprocess.CompletedProcess[str], shown: str, where: str) -> None:
     if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip()[-SHOWN_OUTPUT_CHARACTERS:].splitlines() or ["it printed nothing"]
+        what = f"--jarvis-arm-install: {shown!r} failed in {where} ({done.returncode})"
+        lines = (done.stderr or done.stdout).strip()[-SHOWN_OUTPUT_CHARACTERS:].splitlines()
+        if not lines:
+            raise InstallError(f"{what} and printed nothing")
         errors = [line.strip() for line in lines if ERROR_LINE.match(line)]
         reason = errors[-1] if errors else lines[-1].strip()
-        what = f"{shown!r} failed in {where} ({done.returncode})"
-        raise InstallError("\n".join((f"--jarvis-arm-install: {what}: {reason}", "its last output:", *lines)))
+        raise InstallError("\n".join((f"{what}: {reason}", "its last output:", *lines)))

@@ -486,7 +486,10 @@ def _refuse_foreign(arm: str, foreign: Mapping[str, str]) -> None:
 
 def _remedy(file: str) -> str:
     if COMPILED_FILE.search(file) and "-packages/" not in file:  # nobody installed it: a build left it there
-        return "build it inside each arm, next to its source, with --jarvis-arm-install or a path relative to the tests"
+        return (
+            "build it inside each arm with --jarvis-arm-install, and load it from there, by a path relative to the "
+            "code that uses it"
+        )
     return (
         "uninstall that copy, install the project in editable mode, or install it into each arm with "
         "--jarvis-arm-install"

@@ -14,7 +14,7 @@ PER_PROCESS_CLOCK = 2  # CPUCLOCK_SCHED, see clock_getcpuclockid(3)
 def is_stopped(process: int) -> bool:
     """Return whether a process is stopped, by SIGSTOP or a debugger; False where the system does not say."""
     try:
-        with open(f"/proc/{process}/stat", "rb") as file:  # noqa: PTH123
+        with open_file(f"/proc/{process}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[0] in STOPPED
     except (OSError, IndexError):  # no /proc, or it has ended
         return False

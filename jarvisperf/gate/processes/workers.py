@@ -12,14 +12,14 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from jarvisperf.clocks import REAL
 from jarvisperf.gate.processes.descendants import children
 from jarvisperf.gate.processes.interpreter import options_to_pass_on
-from jarvisperf.gate.processes.kernel_view import is_stopped
+from jarvisperf.gate.processes.kernel_view import cpu_seconds, is_stopped
 from jarvisperf.gate.processes.protocol import (
     Channel,
     ChannelClosedError,
@@ -47,6 +47,8 @@ SHOWN_LOG_CHARACTERS = 3_000
 LOOK_SECONDS = 1.0  # how often a worker that does not answer is looked at
 STOPPED_SECONDS = 5.0  # a worker that stays stopped for this long is not waited for
 SILENT_SECONDS = 15.0  # a wait that lasts longer is announced
+ENDLESS_CALL = "calls that take longer, or never return, cannot be compared"
+ENDLESS_START = "importing and collecting the tests may not take longer"
 
 
 class ArmPlace(msgspec.Struct, frozen=True):
@@ -85,6 +87,20 @@ class TestEndedError(Exception):
     def __init__(self, ends: Mapping[str, Done]) -> None:
         super().__init__(", ".join(f"{name}: {end.message}" for name, end in ends.items()))
         self.ends = ends
+
+
+class StoppedProcess(NamedTuple):
+    """A process that does not run at the moment.
+
+    Attributes:
+        worker: The name of its worker.
+        process: Its id.
+        cpu_seconds: Its CPU time, which grows if it is only slowed by stops, as by `cpulimit`; None: unknown.
+    """
+
+    worker: str
+    process: int
+    cpu_seconds: float | None
 
 
 class Worker:
@@ -130,7 +146,8 @@ class Worker:
         """
         begin = REAL.wall()
         waited, announced = 0.0, False
-        stopped_since: float | None = None
+        stopped: StoppedProcess | None = None
+        since = 0.0
         while True:
             try:
                 answer = self._channel.receive(min(LOOK_SECONDS, max(0.001, seconds - waited)))
@@ -142,15 +159,9 @@ class Worker:
             if waited >= seconds:
                 raise NoAnswerError(
                     f"the {self.name} worker did not answer within {seconds:.0f} s and was ended: "
-                    "calls that take longer, or never return, cannot be compared"
+                    f"{ENDLESS_CALL if self.processes else ENDLESS_START}"
                 )
-            stopped = next((worker for worker in self._pair if worker.is_stopped()), None)
-            stopped_since = (waited if stopped_since is None else stopped_since) if stopped else None
-            if stopped and stopped_since is not None and waited - stopped_since >= STOPPED_SECONDS:
-                raise NoAnswerError(
-                    f"the {stopped.name} worker was stopped, by SIGSTOP or a debugger, for {STOPPED_SECONDS:.0f} s and "
-                    "was ended: a process that does not run cannot be compared"
-                )
+            stopped, since = self._check_stopped(stopped, since, waited)
             if waited >= SILENT_SECONDS and not announced:
                 announced = True
                 self.announce(seconds)
@@ -162,9 +173,33 @@ class Worker:
             raise WorkerError(self._obituary())
         return answer
 
-    def is_stopped(self) -> bool:
-        """Return whether one of its processes is stopped, also while it starts."""
-        return any(map(is_stopped, self.processes or self.starting()))
+    def _check_stopped(
+        self, before: StoppedProcess | None, since: float, waited: float
+    ) -> tuple[StoppedProcess | None, float]:
+        """Return which process of the pair is stopped, if one is, and since when.
+
+        Args:
+            before: The same at the last look.
+            since: Seconds from the beginning of the wait until it was first seen so.
+            waited: Seconds from the beginning of the wait until now.
+
+        Raises:
+            NoAnswerError: It has been stopped for too long.
+        """
+        now = next(filter(None, (worker.stopped() for worker in self._pair)), None)
+        if now is None or now != before:
+            return now, waited
+        if waited - since >= STOPPED_SECONDS:
+            raise NoAnswerError(
+                f"the {now.worker} worker was stopped, by SIGSTOP or a debugger, for {STOPPED_SECONDS:.0f} s and was "
+                "ended: a process that does not run cannot be compared"
+            )
+        return now, since
+
+    def stopped(self) -> StoppedProcess | None:
+        """Return which of its processes is stopped, also while it starts; None if none is."""
+        found = next(filter(is_stopped, self.processes or self.starting()), None)
+        return None if found is None else StoppedProcess(self.name, found, cpu_seconds(found))
 
     def is_paired_with(self, workers: Sequence[Worker]) -> None:
         """Remember the workers of its pair, itself included; if one of them is stopped, none of them answers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jarvisperf.extras import MissingExtraError, require
@@ -49,10 +50,10 @@ class FsspecPlace:
         except Exception as error:  # each file system raises its own errors for a wrong URL
             raise RunStoreError(f"{self.shown} cannot be opened: {one_line(error)}") from error
         self._top = str(top).rstrip("/")
-        self._bucket = self._top.partition("/")[0] if scheme in BUCKET_SCHEMES else None
+        self._is_s3 = scheme in S3_SCHEMES
+        self._bucket = self._bucket_of(self._top) if scheme in BUCKET_SCHEMES else None
         if self._bucket == "":
             raise RunStoreError(f"{self.shown} names no bucket: give a URL like {scheme}://bucket/folder")
-        self._is_s3 = scheme in S3_SCHEMES
 
     def exists(self) -> bool:
         """Return whether there is such a folder, or an object under this prefix of a bucket.
@@ -120,18 +121,20 @@ class FsspecPlace:
         except FileNotFoundError:
             return
 
+    def _bucket_of(self, path: str) -> str:
+        # The name of an access point of S3 contains a slash: `arn:aws:s3:us-east-1:123456789012:accesspoint/team`.
+        return str(self._files.split_path(path)[0] if self._is_s3 else path.partition("/")[0])
+
     def _find(self, folder: str) -> list[str]:
+        place = f"{self._top}/{folder}"
         if self._is_s3:
-            bucket, _, top = f"{self._top}/{folder}/".partition("/")
-            try:
-                return [f"{bucket}/{key}" for key in s3_keys(self._files, bucket, top)]
-            except OSError as error:
-                if isinstance(error, FileNotFoundError | PermissionError):
-                    raise
-                # Some servers know no delimiter but the slash; the list below reports any other error again.
+            bucket, key, _ = self._files.split_path(place)
+            # Some servers know no delimiter but the slash, some policies allow no other. Other errors come again below.
+            with contextlib.suppress(OSError):
+                return [f"{bucket}/{one}" for one in s3_keys(self._files, bucket, f"{key}/")]
         # Other machines write to it, too. What is known of other folders saves a request for each object there.
-        self._files.invalidate_cache(f"{self._top}/{folder}")
-        return list(self._files.find(f"{self._top}/{folder}"))
+        self._files.invalidate_cache(place)
+        return list(self._files.find(place))
 
     def _tried(self, what: str, call: Callable[[], _Result]) -> _Result:
         try:

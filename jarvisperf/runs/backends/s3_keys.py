@@ -23,7 +23,7 @@ def s3_keys(files: Any, bucket: str, prefix: str) -> list[str]:
         prefix: How the keys start.
 
     Raises:
-        OSError: The bucket cannot be listed, or the server knows no delimiter but ``/``.
+        OSError: The bucket cannot be listed, or its server does not know such a delimiter.
     """
     found: dict[str, None] = {}
     for key in _pages(files, bucket, prefix, SUFFIX):
@@ -38,7 +38,10 @@ def _pages(files: Any, bucket: str, prefix: str, delimiter: str = "") -> Iterato
     asked = {"Bucket": bucket, "Prefix": prefix, **({"Delimiter": delimiter} if delimiter else {})}
     while True:
         page = files.call_s3("list_objects_v2", **asked)
-        yield from (one["Prefix"] for one in page.get("CommonPrefixes", ()))
+        prefixes = [one["Prefix"] for one in page.get("CommonPrefixes", ())]
+        if not all(one.endswith(delimiter) for one in prefixes):
+            raise OSError(f"the server took something else for the delimiter than {delimiter!r}: {prefixes[0]}")
+        yield from prefixes
         yield from (one["Key"] for one in page.get("Contents", ()))
         if not page.get("IsTruncated"):
             return

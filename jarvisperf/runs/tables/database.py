@@ -7,6 +7,7 @@ compact and prune.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 COLUMNS = (*RUN_COLUMNS, *RESULT_COLUMNS)
 # No extension of DuckDB is downloaded, whatever a statement needs.
 CONFIG = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-MOST_MEMORY, MOST_SPILLED = "2GiB", "20GiB"  # of a statement by somebody else
+MOST_MEMORY_BYTES, MOST_SPILLED_BYTES = 2 << 30, 20 << 30  # of a statement by somebody else
+FREE_DISK_SHARE = 0.9  # DuckDB's own default
+UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 LARGEST_ROW_BYTES = 1 << 20  # DuckDB rejects JSON of more than 16 MiB; a row of a stored run takes some hundred bytes
 ROWS_PER_GROUP = 20_480  # of a Parquet file: those who read it in a bucket skip the groups of other benchmarks
 
@@ -118,9 +121,11 @@ class Tables:
 
     def confine(self) -> None:
         """Let no later statement reach a file, the network or an extension, except the parts, nor fill the machine."""
+        memory = min(MOST_MEMORY_BYTES, self._default_memory_bytes())
+        disk = min(MOST_SPILLED_BYTES, int(FREE_DISK_SHARE * shutil.disk_usage(self._folder.name).free))
         for setting in (
-            f"memory_limit = '{MOST_MEMORY}'",
-            f"max_temp_directory_size = '{MOST_SPILLED}'",
+            f"memory_limit = '{memory:.0f} bytes'",
+            f"max_temp_directory_size = '{disk} bytes'",
             f"allowed_directories = [{_text(self._folder.name + '/')}]",
             f"temp_directory = {_text(self._folder.name + '/spilled')}",  # not a folder where the command was called
             "enable_external_access = false",
@@ -128,6 +133,12 @@ class Tables:
             "lock_configuration = true",
         ):
             self.connection.execute(f"SET {setting}")
+
+    def _default_memory_bytes(self) -> float:
+        """Return how much memory DuckDB takes by default: a share of what the machine or its container has."""
+        (limit,) = self.connection.execute("SELECT current_setting('memory_limit')").fetchone()
+        number, unit = limit.split()
+        return float(number) * UNITS[unit]
 
     def _fetched(self, parts: Iterable[Part]) -> Iterable[tuple[Part, str]]:
         """Copy parts into the temporary folder, and yield each with its file."""
