@@ -2,7 +2,7 @@
 
 No verdict here may depend on how noisy this machine is. Therefore the threshold is 10000 %, which screening or lockstep
 always passes. A test of what screening passes uses a clock that no load disturbs; in a test of what screening cannot
-pass, the stored run is rewritten as if the machine had been ten times as fast.
+pass, the stored run is rewritten as if the machine had been a thousand times as fast.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def saved_two(pytester: pytest.Pytester, template_of_two: Path) -> Project:
 @pytest.fixture
 def faster(saved: Project) -> Project:
     """A project with a stored run that this machine cannot reach."""
-    saved.rewrite(0.1)
+    saved.rewrite(0.001)
     return saved
 
 
@@ -279,7 +279,7 @@ def test_equal_code_that_screening_cannot_tell_passes_in_lockstep(project: Proje
         "def test_asks_while_it_runs(request): request.getfixturevalue('jarvis_bench')(sorted, [3, 1, 2])\n",
     )
     project.run("--jarvis-save=main")
-    project.rewrite(0.1)
+    project.rewrite(0.001)
     result = project.run("--jarvis-compare=latest", *BRIEFLY)
     assert result.ret == 0
     result.assert_outcomes(passed=2)
@@ -333,7 +333,7 @@ def test_outside_of_a_repository_stored_runs_are_compared_all_the_same(pytester:
 def test_a_baseline_with_uncommitted_changes_is_compared_by_its_commit_with_a_warning(project: Project):
     project.write("pkg.py", WORK + "# changed\n")
     project.run("--jarvis-save=main")
-    project.rewrite(0.1)
+    project.rewrite(0.001)
     result = project.run("--jarvis-compare=main", *BRIEFLY)
     result.stdout.fnmatch_lines(
         ["jarvisperf: the baseline 'main' was made with uncommitted changes; lockstep compared *"]
