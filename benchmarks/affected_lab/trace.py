@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import inspect
 import json
 import os
 import sys
 import threading
+import time
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,7 @@ ANSWER = os.environ["AFFECTED_LAB_ANSWER"]
 WANTED = frozenset(json.loads(os.environ["AFFECTED_LAB_IDS"]))
 PLAIN = (str, bytes, int, float, complex, bool, type(None), type(...))
 DEEPEST = 6
+ENDING_SECONDS = 2.0
 
 codes: dict[int, tuple[CodeType, dict[str, Any]]] = {}
 answers: dict[str, dict[str, list[str]] | None] = {}
@@ -57,6 +60,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool:
         status = 1
         try:
             reports = runtestprotocol(item, log=False, nextitem=None)
+            end_threads()
             sys.settrace(None)
             if all(report.passed for report in reports):
                 with os.fdopen(writing, "w") as pipe:
@@ -78,19 +82,38 @@ def pytest_sessionfinish() -> None:
         json.dump(answers, file)
 
 
+def end_threads() -> None:
+    """Wait for the test's threads, so that what they execute and keep alive does not depend on how fast they are."""
+    until = time.monotonic() + ENDING_SECONDS
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, until - time.monotonic()))
+
+
 def executed() -> dict[str, list[str]]:
     """Return the digests of the project's code objects that ran, by file and qualified name."""
     found: dict[str, set[str]] = {}
+    functions: dict[int, list[types.FunctionType]] = {}
+    gc.collect()  # whether a function that nothing uses is still there is chance
+    for one in gc.get_objects():  # once: looking up the referrers of each code object takes seconds
+        if type(one) is types.FunctionType:
+            functions.setdefault(id(one.__code__), []).append(one)
     for code, namespace in codes.values():
         file = os.path.realpath(code.co_filename)
         if file.startswith(ROOT) and not code.co_filename.startswith("<"):
-            found.setdefault(f"{file[len(ROOT) :]}::{code.co_qualname}", set()).add(digest(code, namespace))
+            described = digest(code, namespace, functions.get(id(code), []))
+            found.setdefault(f"{file[len(ROOT) :]}::{code.co_qualname}", set()).add(described)
     return {name: sorted(digests) for name, digests in sorted(found.items())}
 
 
-def digest(code: CodeType, namespace: dict[str, Any]) -> str:
-    """Describe a code object and what it reads, in a few characters."""
-    functions = [one for one in gc.get_referrers(code) if isinstance(one, types.FunctionType)]
+def digest(code: CodeType, namespace: dict[str, Any], functions: list[types.FunctionType]) -> str:
+    """Describe a code object and what it reads, in a few characters.
+
+    Args:
+        code: The code object.
+        namespace: The globals of its first call.
+        functions: The functions that have it.
+    """
     parts = [
         code.co_code.hex(),
         code.co_exceptiontable.hex(),
@@ -98,7 +121,9 @@ def digest(code: CodeType, namespace: dict[str, Any]) -> str:
         repr((code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_flags)),
         repr((code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)),
         repr(sorted({repr((plain(one.__defaults__), plain(one.__kwdefaults__), closure(one))) for one in functions})),
-        repr([(name, plain(namespace[name])) for name in code.co_names if name in namespace]) if functions else "",
+        repr([(name, plain(namespace[name])) for name in code.co_names if name in namespace])
+        if code.co_flags & inspect.CO_OPTIMIZED  # a function's: a module's code sets its names itself
+        else "",
         repr(attributes(code, namespace)),
     ]
     text = "\n".join(parts).replace(ROOT.rstrip(os.sep), "")  # the only difference between equal checkouts
