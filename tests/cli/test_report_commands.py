@@ -139,6 +139,12 @@ def test_shards_are_joined_to_one_report(store: RunStore, capsys: pytest.Capture
     assert "part 2/2 is missing" in capsys.readouterr().err
     assert main(["merge", "part1", "part1", "part2"]) == 1
     assert "part 1/2 was passed twice" in capsys.readouterr().err
+    odd = msgspec.structs.replace(whole, shard="\n::error::forged")
+    Path("odd.json").write_bytes(encode_findings(odd))
+    assert main(["merge", "odd.json", "part1"]) == 1
+    error = capsys.readouterr().err
+    assert "a report is of no part of a suite" in error
+    assert error.count("\n") == 1
 
 
 def test_a_part_that_measured_nothing_is_not_joined(store: RunStore, capsys: pytest.CaptureFixture[str]):

@@ -69,7 +69,10 @@ def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
 
 
 def _check_shards(parts: Sequence[Findings]) -> None:
-    named = [parse_shard(part.shard) for part in parts if part.shard is not None]
+    try:
+        named = [parse_shard(part.shard) for part in parts if part.shard is not None]
+    except ValueError as error:
+        raise MergeError(f"a report is of no part of a suite: {error}") from None
     if not named:
         return
     if len(named) < len(parts):
