@@ -16,6 +16,7 @@ import warnings
 import weakref
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple, NewType, Optional, TypeVar
+from zoneinfo import ZoneInfo
 
 import attrs
 import msgspec
@@ -504,3 +505,27 @@ def test_an_instance_of_a_generic_class_remembers_its_arguments_if_the_annotatio
     found, runs = stored_and_read([Box[int](1)], list[Box[int]])
     assert (found, found[0].__orig_class__, runs) == ([Box(1)], Box[int], 1)
     assert stored_and_read(Box[bytes](b""), Box) == (Box(b""), 2)
+
+
+class Meeting(pydantic.BaseModel):
+    starts: list[datetime.datetime]
+
+
+def test_a_model_with_a_time_in_a_named_zone_is_not_stored_because_json_keeps_its_offset_only():
+    in_utc = Meeting(starts=[datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)])
+    in_berlin = Meeting(starts=[datetime.datetime(2026, 1, 1, tzinfo=ZoneInfo("Europe/Berlin"))])
+    assert stored_and_read(in_utc, Meeting) == (in_utc, 1)
+    found, runs = stored_and_read(in_berlin, Meeting)
+    assert (found.starts[0].tzinfo, runs) == (ZoneInfo("Europe/Berlin"), 2)
+
+
+class Unwilling:
+    pass
+
+
+def test_a_result_whose_codec_fails_is_returned_and_not_stored():
+    register_codec(Unwilling, lambda value: 1 // 0, lambda _: Unwilling())
+    result = Unwilling()
+    assert stored_and_read([result], list[Unwilling]) == ([result], 2)
+    with SmartCache(None, None) as cache, pytest.raises(TypeError, match=r"value\[0\]: .* \(ZeroDivisionError"):
+        cache.set("k", [result])
