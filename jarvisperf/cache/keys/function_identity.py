@@ -104,7 +104,10 @@ def origin_of(function: Function) -> str:
 def _unfiled(function: Function) -> str:
     if function.__module__ not in MAIN_MODULES:
         code = _code(function)
-        return code.co_filename if code is not None else ""  # a built-in function, or one that was made by exec
+        if code is None:  # a built-in function
+            return ""
+        # Text that exec ran may have been run with other globals as well, so nothing identifies its functions.
+        return f"exec {uuid.uuid4().hex}" if code.co_filename.startswith("<") else code.co_filename
     notebook = getattr(sys.modules.get("__main__"), "__vsc_ipynb_file__", None) or os.environ.get("JPY_SESSION_NAME")
     if notebook:
         return f"notebook {notebook}"

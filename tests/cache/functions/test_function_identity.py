@@ -354,3 +354,12 @@ def test_local_functions_that_call_each_other_can_be_cached(cache: SmartCache):
 
     assert cached(cache=cache)(is_even)(10) is True
     assert cached(cache=cache)(factorial)(5) == 120
+
+
+def test_functions_of_one_text_that_ran_with_different_globals_do_not_share_results(cache: SmartCache):
+    def defined_with(number: int) -> Any:
+        space: dict[str, Any] = {"__name__": "rules", "number": number}
+        exec("def rule():\n    return number", space)
+        return cached(cache=cache)(space["rule"])
+
+    assert [rule() for rule in map(defined_with, (1, 2))] == [1, 2]
