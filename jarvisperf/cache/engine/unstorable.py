@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import AsyncIterator, Iterator
+from types import CoroutineType
 from typing import Any, Final
 
 from jarvisperf.cache.values.isolation import Held
@@ -37,7 +39,21 @@ class Unstorable:
         if (source, why) not in self._logged and len(self._logged) < _MOST_REMEMBERED:
             self._logged.add((source, why))
             logger.warning("a result of %s is not cached: %s", source, why)
+        if isinstance(value, Iterator | AsyncIterator | CoroutineType):
+            return _held_unread(value, source)
         return Held(value, _copied, 0)
+
+
+def _held_unread(value: Any, source: str) -> Held:
+    """Return the form of something that the first caller will use up, such as an iterator or a file."""
+    try:
+        return Held(copy.deepcopy(value), _copied, 0)
+    except Exception:  # noqa: BLE001 - a class's own code may raise anything
+        return Held(f"a result of {source} is a {type(value).__name__}, which only one caller can read", _refused, 0)
+
+
+def _refused(why: str) -> Any:
+    raise TypeError(f"{why}: return a list or another value that can be cached")
 
 
 def _copied(value: Any) -> Any:

@@ -109,7 +109,9 @@ def cached(  # noqa: PLR0913 - a decorator's options; all but the first few are 
 
     def decorate(function: Callable[..., Any]) -> Any:
         check_is_cacheable(function, "cached")
-        keys = KeyMaker(function, key_prefix, ignore, version, depends_on, keeps_errors=bool(storage.errors.kinds))
+        keys = KeyMaker(
+            function, key_prefix, ignore, version, depends_on, keeps_errors=bool(storage.errors.kinds), key=key
+        )
         calls = _SingleCalls(function, keys, storage, finder(cache), key)
         is_coroutine = inspect.iscoroutinefunction(function)
         wrapper, refresh = (_wrap_coroutine if is_coroutine else _wrap_function)(calls)

@@ -82,16 +82,18 @@ class StoredErrors:
         """
         kind = type(error)
         lives = next(self._seconds[base] for base in kind.__mro__ if base in self._seconds)
-        seen = _seen(error)
-        stored = StoredError(lasting_name(kind), seen.args, seen.state, lives)
-        if seen.kind is kind and self._comes_back(stored, seen):
-            return stored
-        if stored.name not in self._reasons:
-            self._reasons.add(stored.name)
-            logger.warning(
-                "%s raised by %s is not cached: it cannot be rebuilt from its arguments %r and attributes %r",
-                kind.__qualname__, source, seen.args, seen.state,
-            )  # fmt: skip
+        try:
+            seen = _seen(error)
+            stored = StoredError(lasting_name(kind), seen.args, seen.state, lives)
+            if seen.kind is kind and self._comes_back(stored, seen):
+                return stored
+        except Exception as failure:  # noqa: BLE001 - its own methods may raise anything, and it must reach the caller
+            why = f"{type(failure).__name__} in its own code"
+        else:
+            why = f"it cannot be rebuilt from its arguments {seen.args!r} and attributes {seen.state!r}"
+        if lasting_name(kind) not in self._reasons:
+            self._reasons.add(lasting_name(kind))
+            logger.warning("%s raised by %s is not cached: %s", kind.__qualname__, source, why)
         return None
 
     def rebuilt(self, stored: StoredError) -> Exception | None:
@@ -124,7 +126,7 @@ class StoredErrors:
         except UnencodableError:
             return False
         twin = self.rebuilt(stored._replace(args=args, state=state))
-        return twin is not None and _seen(twin) == seen
+        return twin is not None and _is_same(_seen(twin), seen)
 
     def _family(self, name: str) -> Iterator[type[Exception]]:
         """Yield the kinds and their subclasses that may have a lasting name."""
@@ -150,6 +152,12 @@ def _seen(error: Exception) -> _SeenOfError:
     return _SeenOfError(kind, args, state[0] if state and state[0] else None, str(error))
 
 
+def _is_same(one: _SeenOfError, other: _SeenOfError) -> bool:
+    """Return whether two exceptions are alike; by bytes, because parts such as arrays and NaN cannot be compared."""
+    same = (one.kind, one.text) == (other.kind, other.text)
+    return same and encode((one.args, one.state)) == encode((other.args, other.state))
+
+
 def _rebuilt(
     make: Callable[[type[Exception], tuple[Any, ...]], Exception], kind: type[Exception], stored: StoredError
 ) -> Exception | None:
@@ -158,9 +166,10 @@ def _rebuilt(
         if stored.state is not None:
             made.__setstate__(stored.state)
         seen = _seen(made)
+        is_same = encode((seen.args, seen.state)) == encode((stored.args, stored.state))
     except Exception:  # noqa: BLE001 - a class's own code may raise anything
         return None
-    return made if (type(made), seen.args, seen.state) == (kind, stored.args, stored.state) else None
+    return made if type(made) is kind and is_same else None
 
 
 def _constructed(kind: type[Exception], args: tuple[Any, ...]) -> Exception:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.msgpack import Encoder
 
 from jarvisperf.cache.keys.function_identity import digest_of
+from jarvisperf.cache.keys.namesakes import told_apart
 from jarvisperf.cache.values.codec import encode
 from jarvisperf.cache.values.object_identity import (
     IDENTITY_METHOD,
@@ -46,6 +47,7 @@ class KeyMaker:
         version: A version of the results; see ``digest_of``.
         depends_on: Functions whose source belongs to the version "source".
         keeps_errors: Whether exceptions of the function are cached; its keys differ from those of the function without.
+        key: Computes the end of each key instead of this class; functions of one name with other ones are told apart.
 
     Raises:
         TypeError: The version is invalid; or ``ignore`` is not a collection of names; a single str is rejected, too.
@@ -62,22 +64,25 @@ class KeyMaker:
         depends_on: Iterable[Callable[..., object]] = (),
         *,
         keeps_errors: bool = False,
+        key: Callable[..., object] | None = None,
     ) -> None:
         self.name = _name(function)
         if "<lambda>" in self.name and not prefix:
             raise ValueError(f"{self.name} has no name of its own: give @cached a key_prefix")
         self._module = module_name(function.__module__)
         self._start = f"{prefix}:{self.name}:" if prefix else f"{self.name}:"
-        self._function_digest = digest_of(function, version, depends_on, keeps_errors=keeps_errors)
-        # A personal hash function, as BLAKE2 calls it, costs no more than a common one.
-        self._hash = partial(blake2b, digest_size=_DIGEST_BYTES, person=self._function_digest)
-        self._signature = inspect.signature(function)
+        # A partial object that wraps a function has taken some of that function's arguments.
+        self._signature = inspect.signature(function, follow_wrapped=not isinstance(function, partial))
         parameters = self._signature.parameters.values()
         self._names = [parameter.name for parameter in parameters]
         self._all_plain = all(parameter.kind in _PLAIN for parameter in parameters)
         self._extra = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
         self._is_method = self._names[:1] == ["self"]
         self._ignored = frozenset(self._checked_ignored(ignore))
+        digest = digest_of(function, version, depends_on, keeps_errors=keeps_errors, ignored=self._ignored)
+        self._function_digest = told_apart(function, self._start, digest, key)
+        # A personal hash function, as BLAKE2 calls it, costs no more than a common one.
+        self._hash = partial(blake2b, digest_size=_DIGEST_BYTES, person=self._function_digest)
         self._plain_names = None if self._ignored or self._is_method or not self._all_plain else len(self._names)
         self._tokens = InstanceTokens()
 

@@ -10,7 +10,11 @@ function may define many local ones that differ in what they close over. So a ke
 - for lambdas, local functions and functions of notebooks, their code;
 - what the function closed over when it was decorated: by value if that is immutable, otherwise the function object
   itself, whose results then belong to it and to this process;
-- the version that ``@cached`` was given, and whether it stores exceptions.
+- the object that a bound method is bound to, in the same way;
+- the decorators below ``@cached`` and the immutable values that they closed over;
+- the version that ``@cached`` was given, whether it stores exceptions, and the arguments that it ignores.
+
+``namesakes.py`` tells apart what is still alike, such as a function that is defined twice in a module.
 """
 
 from __future__ import annotations
@@ -28,16 +32,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.values.codec import encode
 from jarvisperf.cache.values.isolation import PLAIN
-from jarvisperf.cache.values.object_identity import MAIN_MODULES, identity_of
+from jarvisperf.cache.values.object_identity import MAIN_MODULES, has_identity, identity_of
 from jarvisperf.cache.values.scalars import LEAVES, UnencodableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     Function = Callable[..., object]
 
 NAMESPACE_VARIABLE: Final = "JARVISPERF_NAMESPACE"
 SOURCE: Final = "source"
+UNKNOWN: Final = object()
+"""Stands for what identifies a value that may change."""
 _DIGEST_BYTES: Final = 16
 _PROJECT_FILES: Final = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 _LIBRARIES: Final = tuple(
@@ -54,6 +60,8 @@ def digest_of(
     depends_on: Iterable[Function] = (),
     *,
     keeps_errors: bool = False,
+    ignored: Iterable[str] = (),
+    within: tuple[object, ...] = (),
 ) -> bytes:
     """Return the digest that tells a function from others of its name; empty if the name suffices.
 
@@ -62,15 +70,20 @@ def digest_of(
         version: A version of its results; "source": its own source and that of the functions it depends on.
         depends_on: These functions.
         keeps_errors: Whether its exceptions are cached; other programs must not take one for a result.
+        ignored: The names of the arguments that its keys leave out.
+        within: The functions that close over it and are being digested, which it may close over as well.
 
     Raises:
         TypeError: The version is not a str, an int or None; or it is "source" and a source is not available.
     """
-    parts: list[object] = [origin_of(function), *_code_and_captured(function)]
+    within = (*within, function)
+    parts: list[object] = [origin_of(function), *_code_and_captured(function, within), *_around(function, within)]
     if version is not None:
         parts.append(["version", *_version(function, version, depends_on)])
     if keeps_errors:
         parts.append("errors")
+    if ignored := sorted(ignored):
+        parts.append(["ignored", *ignored])
     if not any(parts):
         return b""
     return blake2b(encode(parts), digest_size=_DIGEST_BYTES).digest()
@@ -91,7 +104,10 @@ def origin_of(function: Function) -> str:
 def _unfiled(function: Function) -> str:
     if function.__module__ not in MAIN_MODULES:
         code = _code(function)
-        return code.co_filename if code is not None else ""  # a built-in function, or one that was made by exec
+        if code is None:  # a built-in function
+            return ""
+        # Text that exec ran may have been run with other globals as well, so nothing identifies its functions.
+        return f"exec {uuid.uuid4().hex}" if code.co_filename.startswith("<") else code.co_filename
     notebook = getattr(sys.modules.get("__main__"), "__vsc_ipynb_file__", None) or os.environ.get("JPY_SESSION_NAME")
     if notebook:
         return f"notebook {notebook}"
@@ -160,13 +176,18 @@ def _is_installed(name: str) -> bool:
 # --- what a function is, besides its name
 
 
-def _code_and_captured(function: Function) -> list[object]:
+def _code_and_captured(function: Function, within: tuple[object, ...]) -> list[object]:
     code = _code(function)
-    is_local = "<locals>" in function.__qualname__ or "<lambda>" in function.__qualname__
-    module = sys.modules.get(function.__module__)
-    if code is None or not (is_local or (function.__module__ in MAIN_MODULES and not hasattr(module, "__file__"))):
+    if code is None or not is_known_by_code(function):
         return []
-    return [_text_of(code), _captured(function, code)]
+    return [_text_of(code), _captured(inspect.unwrap(function), code, within)]
+
+
+def is_known_by_code(function: Function) -> bool:
+    """Return whether a function's name does not last: it is local, a lambda, or of a notebook."""
+    module = sys.modules.get(function.__module__)
+    is_local = "<locals>" in function.__qualname__ or "<lambda>" in function.__qualname__
+    return is_local or (function.__module__ in MAIN_MODULES and not hasattr(module, "__file__"))
 
 
 def _code(function: Function) -> types.CodeType | None:
@@ -179,20 +200,27 @@ def _text_of(code: types.CodeType) -> list[object]:
     return [code.co_code, constants, list(code.co_names), list(code.co_freevars)]
 
 
-def _captured(function: Function, code: types.CodeType) -> list[object]:
-    cells = getattr(inspect.unwrap(function), "__closure__", None) or ()
-    found: list[object] = []
+def _captured(function: object, code: types.CodeType, within: tuple[object, ...]) -> list[object]:
+    return [
+        [name, uuid.uuid4().hex if value is UNKNOWN else value] for name, value in _closed_over(function, code, within)
+    ]
+
+
+def _closed_over(
+    function: object, code: types.CodeType, within: tuple[object, ...] = ()
+) -> Iterator[tuple[str, object]]:
+    """Yield the names that a function closes over, and what identifies their values: UNKNOWN if nothing does."""
+    cells = getattr(function, "__closure__", None) or ()
     for name, cell in zip(code.co_freevars, cells, strict=True):
         try:
-            found.append([name, _by_value(cell.cell_contents)])
+            yield name, _by_value(cell.cell_contents, within)
         except ValueError:  # not assigned yet: the function itself, or what is defined below it
             continue
         except UnencodableError:
-            found.append([name, uuid.uuid4().hex])
-    return found
+            yield name, UNKNOWN
 
 
-def _by_value(value: object) -> object:
+def _by_value(value: object, within: tuple[object, ...] = ()) -> object:
     """Return what identifies an immutable value.
 
     Raises:
@@ -204,13 +232,72 @@ def _by_value(value: object) -> object:
     if value is Ellipsis:
         return ["Ellipsis"]
     if isinstance(value, tuple | frozenset) and kind in {tuple, frozenset}:
-        parts = [_by_value(part) for part in value]
+        parts = [_by_value(part, within) for part in value]
         return [kind.__name__, parts if kind is tuple else sorted(map(encode, parts))]
     if isinstance(value, types.ModuleType):
         return ["module", value.__name__]
     if isinstance(value, types.FunctionType):
-        return ["function", value.__module__, value.__qualname__, digest_of(value)]
+        place = next((place for place, function in enumerate(within) if function is value), None)
+        digest = digest_of(value, within=within) if place is None else place
+        return ["function", value.__module__, value.__qualname__, digest]
     return ["identity", encode(identity_of(value), identity_of)]
+
+
+# --- what surrounds a function: decorators, and the object that it is bound to
+
+
+def _layers(function: object) -> Iterator[object]:
+    """Yield a function, what it wraps, what that wraps, and so on."""
+    while function is not None:
+        yield function
+        function = getattr(function, "__wrapped__", None)
+
+
+def _around(function: Function, within: tuple[object, ...]) -> list[object]:
+    found: list[object] = []
+    for layer in _layers(function):
+        owner = getattr(layer, "__self__", None)
+        if owner is not None and not isinstance(owner, types.ModuleType):
+            found.append(["bound", _by_value_or_private(owner, within)])
+        if isinstance(layer, functools.partial):
+            bound = (layer.args, *sorted(layer.keywords.items()))
+            found.append(["partial", _by_value_or_private(bound, within)])
+        elif isinstance(layer, types.FunctionType) and hasattr(layer, "__wrapped__"):
+            code = layer.__code__
+            known = [[name, value] for name, value in _closed_over(layer, code, within) if value is not UNKNOWN]
+            found.append(["decorator", layer.__globals__.get("__name__"), code.co_qualname, known])
+    return found
+
+
+def _by_value_or_private(value: object, within: tuple[object, ...]) -> object:
+    try:
+        return _by_value(value, within)
+    except UnencodableError:
+        return uuid.uuid4().hex
+
+
+def exact_parts(function: Function) -> list[object] | None:
+    """Return the code of a function and of its decorators with what they closed over; None if nothing identifies that.
+
+    What a partial object or a bound method holds is part of the function's digest already.
+    """
+    found: list[object] = []
+    for layer in _layers(function):
+        inner = getattr(layer, "__func__", layer)
+        if isinstance(inner, types.FunctionType):
+            captured = list(_closed_over(inner, inner.__code__, (function,)))
+            if any(value is UNKNOWN for _, value in captured):
+                return None
+            found.append([_text_of(inner.__code__), [list(pair) for pair in captured]])
+        elif not isinstance(inner, functools.partial | types.BuiltinFunctionType):
+            return None
+    return found
+
+
+def is_private(function: Function) -> bool:
+    """Return whether a function is bound to an object that nothing identifies in another process."""
+    owner = getattr(function, "__self__", None)
+    return owner is not None and not isinstance(owner, types.ModuleType) and not has_identity(owner)
 
 
 # --- versions

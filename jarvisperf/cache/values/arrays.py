@@ -148,15 +148,26 @@ def _description(dtype: np.dtype[Any]) -> Any:
     if dtype.hasobject or _has_metadata(dtype):
         raise UnencodableError(f"numpy value of dtype {dtype}{'' if dtype.hasobject else ' with metadata'}")
     try:
-        description = npy.dtype_to_descr(dtype)
+        description: Any = npy.dtype_to_descr(dtype)
         # A reader gets lists instead of tuples, which changes a dtype with titles.
         written = msgspec.msgpack.decode(msgspec.msgpack.encode(description)) if dtype.names else description
-        is_kept = npy.descr_to_dtype(written) == dtype
+        kept = npy.descr_to_dtype(written)
+        if kept.type is not dtype.type and dtype.names is None:  # two C types of one size, such as long long and long
+            description = f"{dtype.byteorder}{dtype.char}"
+            kept = np.dtype(description)
+        is_kept = kept == dtype and _has_types_of(kept, dtype)
     except (ValueError, TypeError):  # fields that overlap or are not in memory order
         is_kept = False
     if not is_kept:
         raise UnencodableError(f"numpy value of dtype {dtype}")
     return description
+
+
+def _has_types_of(kept: np.dtype[Any], dtype: np.dtype[Any]) -> bool:
+    """Return whether equal dtypes have elements and fields of the same types; a record is not a plain structure."""
+    if dtype.subdtype is not None and kept.subdtype is not None:
+        return _has_types_of(kept.subdtype[0], dtype.subdtype[0])
+    return kept.type is dtype.type and all(_has_types_of(kept[name], dtype[name]) for name in dtype.names or ())
 
 
 def _has_metadata(dtype: np.dtype[Any]) -> bool:

@@ -39,6 +39,8 @@ _COPIERS: Final[dict[type, Callable[[Any], object]]] = {dict: dict.copy, list: l
 _WITH_HIDDEN: Final[frozenset[type]] = frozenset({
     UUID, Fraction, PosixPath, PurePosixPath, WindowsPath, PureWindowsPath,
 })  # fmt: skip
+_ZONED: Final[frozenset[type]] = frozenset({datetime.datetime, datetime.time})
+_SHARED_ZONES: Final = frozenset({id(datetime.UTC)})
 # What a path holds; since Python 3.13, a property stands in front of one of the slots.
 _PATH_SLOTS: Final = tuple(
     name
@@ -48,6 +50,10 @@ _PATH_SLOTS: Final = tuple(
 # Python's allocator rounds up to 16 bytes, which adds half of that on average.
 _PADDING_BYTES: Final = 8
 _ARRAY_BYTES: Final = 128
+_ZONE_BYTES: Final = (
+    sys.getsizeof(datetime.timezone(datetime.timedelta(hours=1))) + sys.getsizeof(datetime.timedelta(hours=1))
+    + 2 * _PADDING_BYTES
+)  # fmt: skip
 # Beyond that, the encoded bytes take far less memory and decode about as fast as the containers can be copied.
 _MOST_INNER: Final = 16
 
@@ -173,9 +179,12 @@ def _hidden_bytes_of_flat(value: Any) -> int:
     return hidden + _hidden_bytes(value.values()) if type(value) is dict else hidden
 
 
-def _hidden_bytes(parts: Iterable[Any]) -> int:
+def _hidden_bytes(parts: Collection[Any]) -> int:
     """Return the size of what immutable objects refer to, which ``sys.getsizeof`` leaves out."""
-    return sum(_hidden_in(part) for part in parts if type(part) in _WITH_HIDDEN)
+    hidden = sum(_hidden_in(part) for part in parts if type(part) in _WITH_HIDDEN)
+    # Each time that was parsed or decoded has a zone object of its own; times of one value may share one as well.
+    zones = {id(part.tzinfo) for part in parts if type(part) in _ZONED and type(part.tzinfo) is datetime.timezone}
+    return hidden + len(zones - _SHARED_ZONES) * _ZONE_BYTES
 
 
 def _hidden_in(part: Any) -> int:

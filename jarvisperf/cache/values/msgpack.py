@@ -182,7 +182,14 @@ class _Packer:
         if form is None:
             raise declared.undeclared(value)
         self.has_objects = True
-        parts = [self.pack(part, depth + 1) for part in form.parts(value)]
+        try:
+            taken = form.parts(value)
+        except UnencodableError:
+            raise
+        except Exception as error:  # a class's own code, or its codec, may raise anything
+            why = f"{type(error).__name__}: {error}"
+            raise UnencodableError(f"object of type {kind.__qualname__} that cannot be taken apart ({why})") from error
+        parts = [self.pack(part, depth + 1) for part in taken]
         return Ext(OBJECT, _encoder.encode([name, form.shape, parts]))
 
     def _pack_numpy(self, value: object) -> Ext:

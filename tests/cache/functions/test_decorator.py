@@ -6,11 +6,13 @@ import asyncio
 import inspect
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import pytest
-from waiting import SOON_SECONDS
+from callers import most_callers
+from waiting import SOON_SECONDS, wait_until
 
 from jarvisperf.cache import SmartCache, cached
 from jarvisperf.cache import default as shared
@@ -449,3 +451,35 @@ def test_a_closed_cache_says_so_to_whoever_looks_into_its_memory(make_cache):
     cache.close()
     with pytest.raises(RuntimeError, match="this cache is closed"):
         cache.get_from_memory("k")
+
+
+REFUSED = "read is a generator, which only one caller can read: return a list or another value that can be cached"
+
+
+@pytest.mark.parametrize(
+    ("make", "of_second"),
+    [(lambda: iter([1, 2]), [1, 2]), (lambda: (number for number in [1, 2]), REFUSED)],
+    ids=["can be copied", "cannot"],
+)
+def test_a_caller_that_waited_never_gets_an_iterator_that_another_one_reads(cache, make, of_second):
+    begun, may_end = threading.Event(), threading.Event()
+
+    @cached(cache=cache)
+    def read():
+        begun.set()
+        assert may_end.wait(SOON_SECONDS)
+        return make()
+
+    def outcome():
+        try:
+            return list(read())
+        except TypeError as error:
+            return str(error).partition("<locals>.")[2]
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(outcome)
+        assert begun.wait(SOON_SECONDS)
+        second = pool.submit(outcome)
+        wait_until(lambda: most_callers(cache) == 2)
+        may_end.set()
+    assert (first.result(), second.result()) == ([1, 2], of_second)

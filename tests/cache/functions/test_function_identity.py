@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import os
 import subprocess
 import sys
@@ -255,3 +256,110 @@ class Prices:
 def test_a_method_whose_instance_or_class_is_left_out_is_an_error_and_not_another_call(call: Any):
     with pytest.raises(TypeError, match=r"pass (an instance of )?Prices first"):
         call()
+
+
+class Shop:
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+
+    def sell(self, what: str) -> str:
+        return f"{self.name} sells {what}"
+
+    @classmethod
+    def kind(cls, what: str) -> str:
+        return f"{cls.__name__} of {what}"
+
+
+class Bakery(Shop):
+    pass
+
+
+def test_methods_bound_to_different_objects_do_not_share_results(cache: SmartCache):
+    shops = [cached(cache=cache)(Shop(name).sell) for name in ("one", "two")]
+    assert [sell("tea") for sell in shops] == ["one sells tea", "two sells tea"]
+    assert [cached(cache=cache)({"a": number}.get)("a") for number in (1, 2)] == [1, 2]
+
+
+def test_methods_bound_to_a_class_share_results_with_those_of_the_same_class_only(cache: SmartCache):
+    kinds = [cached(cache=cache)(kind) for kind in (Shop.kind, Bakery.kind, Shop.kind)]
+    assert [kind("tea") for kind in kinds] == ["Shop of tea", "Bakery of tea", "Shop of tea"]
+    assert kinds[0].cache_key("tea") == kinds[2].cache_key("tea")
+
+
+def in_language(language: str) -> Callable[[Callable[..., str]], Callable[..., str]]:
+    def decorate(function: Callable[..., str]) -> Callable[..., str]:
+        @functools.wraps(function)
+        def translated(*args: object) -> str:
+            return f"{function(*args)} ({language})"
+
+        return translated
+
+    return decorate
+
+
+def greet(name: str, greeting: str = "Hello") -> str:
+    return f"{greeting} {name}"
+
+
+def test_one_function_under_decorators_with_different_arguments_has_different_results(cache: SmartCache):
+    wrapped = [in_language("en")(greet), in_language("de")(greet), greet]
+    functions = [cached(cache=cache)(function) for function in wrapped]
+    assert [f("Ada") for f in functions] == ["Hello Ada (en)", "Hello Ada (de)", "Hello Ada"]
+    assert cached(cache=cache)(in_language("en")(greet)).cache_key("Ada") == functions[0].cache_key("Ada")
+
+
+def test_the_arguments_of_a_partial_object_with_a_functions_name_belong_to_its_keys(cache: SmartCache):
+    bye, moin = (functools.update_wrapper(functools.partial(greet, greeting=word), greet) for word in ("Bye", "Moin"))
+    functions = [cached(cache=cache)(function) for function in (greet, bye, moin)]
+    assert [f("Ada") for f in functions] == ["Hello Ada", "Bye Ada", "Moin Ada"]
+
+
+def test_functions_defined_twice_in_a_module_do_not_share_results(cache: SmartCache):
+    handlers = []
+
+    def handler(answer: Callable[[], str]) -> Any:
+        answer.__qualname__ = "_"
+        handlers.append(cached(cache=cache)(answer))
+        return handlers[-1]
+
+    handler(lambda: "first")
+    handler(lambda: "second")
+    again = handler(handlers[0].__wrapped__)
+    assert [answer() for answer in handlers] == ["first", "second", "first"]
+    assert again.cache_key() == handlers[0].cache_key() != handlers[1].cache_key()
+
+
+def test_one_function_that_is_cached_in_several_ways_does_not_mix_up_its_results(cache: SmartCache):
+    plain = cached(cache=cache)(greet)
+    ignoring = cached(cache=cache, ignore=["greeting"])(greet)
+    by_name = cached(cache=cache, key=lambda name, greeting: name)(greet)
+    by_greeting = cached(cache=cache, key=lambda name, greeting: greeting)(greet)
+    assert ignoring("a", "b") == by_name("a", "b") == "b a"
+    assert [plain("a", None), by_greeting("b", "a")] == ["None a", "a b"]
+
+
+def test_a_function_may_be_cached_twice(cache: SmartCache):
+    assert cached(cache=cache)(cached(cache=cache)(greet))("Ada") == "Hello Ada"
+
+
+def test_local_functions_that_call_each_other_can_be_cached(cache: SmartCache):
+    def is_even(number: int) -> bool:
+        return number == 0 or is_odd(number - 1)
+
+    def is_odd(number: int) -> bool:
+        return number != 0 and is_even(number - 1)
+
+    def factorial(number: int) -> int:
+        return number * factorial(number - 1) if number else 1
+
+    assert cached(cache=cache)(is_even)(10) is True
+    assert cached(cache=cache)(factorial)(5) == 120
+
+
+def test_functions_of_one_text_that_ran_with_different_globals_do_not_share_results(cache: SmartCache):
+    def defined_with(number: int) -> Any:
+        space: dict[str, Any] = {"__name__": "rules", "number": number}
+        exec("def rule():\n    return number", space)
+        return cached(cache=cache)(space["rule"])
+
+    assert [rule() for rule in map(defined_with, (1, 2))] == [1, 2]

@@ -10,6 +10,7 @@ import threading
 import traceback
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from callers import most_callers
 from hypothesis import given
@@ -270,3 +271,40 @@ def test_what_is_stored_comes_back_as_it_was(error, attributes):
     assert stored is not None
     twin = errors.rebuilt(stored)
     assert (type(twin), twin.args, vars(twin), str(twin)) == (type(error), error.args, vars(error), str(error))
+
+
+class OddReduceError(LookupError):
+    def __reduce__(self) -> str:
+        return "not what copyreg expects"
+
+
+class OddTextError(LookupError):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize("kind", [OddReduceError, OddTextError])
+def test_an_exception_whose_own_methods_fail_reaches_the_caller_and_is_not_stored(cache, caplog, kind):
+    errors = []
+
+    @cached(cache=cache, cache_errors={LookupError: 30})
+    def find() -> None:
+        errors.append(kind("user"))
+        raise errors[-1]
+
+    assert [caught(find), caught(find)] == errors
+    assert [f"{kind.__name__} raised by" in record.message for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("argument", [np.arange(3), float("nan")], ids=["array", "nan"])
+def test_an_exception_is_stored_even_if_its_arguments_cannot_be_compared(cache, argument):
+    runs = []
+
+    @cached(cache=cache, cache_errors={LookupError: 30})
+    def find() -> None:
+        runs.append(1)
+        raise LookupError(argument)
+
+    errors = [caught(find), caught(find)]
+    assert runs == [1]
+    assert [repr(error) for error in errors] == [repr(LookupError(argument))] * 2

@@ -44,6 +44,7 @@ print(resident_bytes() - before)
         "{fractions.Fraction(n * 100 + i, 7**9 + i) for i in range(100)}",
         "[decimal.Decimal(f'{n}.{i:06d}') for i in range(100)]",
         "[datetime.datetime.fromtimestamp(n * 100 + i, datetime.UTC) for i in range(100)]",
+        "[datetime.datetime.fromisoformat(f'2026-01-01T00:00:{i:02d}+02:00') for i in range(60)]",
         "[n / (i + 3) for i in range(100)]",
         "{f'key {n} {i}': f'value {i} {n}' for i in range(100)}",
         "{'paths': [pathlib.Path(f'/srv/{n}/{i}') for i in range(50)], 'id': uuid.UUID(int=n)}",

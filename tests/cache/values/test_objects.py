@@ -16,6 +16,7 @@ import warnings
 import weakref
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple, NewType, Optional, TypeVar
+from zoneinfo import ZoneInfo
 
 import attrs
 import msgspec
@@ -445,3 +446,86 @@ def test_any_tree_of_values_and_declared_objects_comes_back_as_it_was(value: Any
         load()
         assert repr(load()) == repr(value)
         assert load.cache_info().misses == 1
+
+
+class WithSlot:
+    __slots__ = ("note",)
+
+
+@dataclasses.dataclass(slots=True)
+class Noted(WithSlot):
+    number: int
+
+
+class OpenStruct(msgspec.Struct, dict=True):
+    number: int
+
+    @functools.cached_property
+    def twice(self) -> int:
+        return 2 * self.number
+
+
+@dataclasses.dataclass
+class Box(Generic[T]):
+    content: T
+
+
+def stored_and_read(result: Any, annotation: Any) -> tuple[Any, int]:
+    """Return what a second caller gets, and how often the function ran."""
+    runs: list[int] = []
+
+    def f() -> Any:
+        runs.append(1)
+        return result
+
+    f.__annotations__["return"] = annotation
+    with SmartCache(None, None) as cache:
+        get = cached(cache=cache)(f)
+        get()
+        return get(), len(runs)
+
+
+def test_attributes_in_slots_that_are_not_fields_are_kept():
+    noted = Noted(1)
+    assert not hasattr(stored_and_read(noted, Noted)[0], "note")
+    noted.note = {"by": "Ada"}
+    found, runs = stored_and_read(noted, Noted)
+    assert (found, found.note, runs) == (noted, {"by": "Ada"}, 1)
+
+
+def test_attributes_of_a_struct_that_are_not_fields_are_kept_except_cached_properties():
+    struct = OpenStruct(2)
+    struct.note = "by Ada"
+    assert struct.twice == 4
+    found, runs = stored_and_read(struct, OpenStruct)
+    assert (found, vars(found), runs) == (struct, {"note": "by Ada"}, 1)
+
+
+def test_an_instance_of_a_generic_class_remembers_its_arguments_if_the_annotation_names_them():
+    found, runs = stored_and_read([Box[int](1)], list[Box[int]])
+    assert (found, found[0].__orig_class__, runs) == ([Box(1)], Box[int], 1)
+    assert stored_and_read(Box[bytes](b""), Box) == (Box(b""), 2)
+
+
+class Meeting(pydantic.BaseModel):
+    starts: list[datetime.datetime]
+
+
+def test_a_model_with_a_time_in_a_named_zone_is_not_stored_because_json_keeps_its_offset_only():
+    in_utc = Meeting(starts=[datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)])
+    in_berlin = Meeting(starts=[datetime.datetime(2026, 1, 1, tzinfo=ZoneInfo("Europe/Berlin"))])
+    assert stored_and_read(in_utc, Meeting) == (in_utc, 1)
+    found, runs = stored_and_read(in_berlin, Meeting)
+    assert (found.starts[0].tzinfo, runs) == (ZoneInfo("Europe/Berlin"), 2)
+
+
+class Unwilling:
+    pass
+
+
+def test_a_result_whose_codec_fails_is_returned_and_not_stored():
+    register_codec(Unwilling, lambda value: 1 // 0, lambda _: Unwilling())
+    result = Unwilling()
+    assert stored_and_read([result], list[Unwilling]) == ([result], 2)
+    with SmartCache(None, None) as cache, pytest.raises(TypeError, match=r"value\[0\]: .* \(ZeroDivisionError"):
+        cache.set("k", [result])

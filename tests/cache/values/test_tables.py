@@ -31,6 +31,7 @@ PANDAS = {
         {"i": pd.array([1, None], dtype="Int64"), "t": pd.to_datetime(["2026-01-01", None], utc=True)}
     ),
     "empty": pd.DataFrame({"a": pd.Series([], dtype="float32")}),
+    "periods": pd.DataFrame({"a": [1, 2]}, index=pd.period_range("2026-01", periods=2, freq="M")),
     "text index": pd.DataFrame({"a": [1.0]}, index=["row"]),
 }
 
@@ -124,3 +125,8 @@ def test_another_process_reads_a_table_that_it_has_not_declared(tmp_path: Path):
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['x', 'y', 'x']"
+
+
+def test_a_frame_with_an_integer_that_arrow_cannot_hold_is_refused(cache: SmartCache):
+    with pytest.raises(TypeError, match=r"value\['table'\]: object of type DataFrame .* \(OverflowError"):
+        cache.set("k", {"table": pd.DataFrame({"a": [2**70, 1]}, dtype=object)})

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jarvisperf.cache import SmartCache
 from jarvisperf.cache.values.classes.declared import UNDECLARED
 from jarvisperf.cache.values.codec import UNREADABLE, Codec
 from jarvisperf.cache.values.envelopes.envelope import ARRAY, MESSAGEPACK, PICKLE, Encoded, Envelope, seal, unseal
@@ -226,3 +227,18 @@ def test_a_mutated_entry_is_a_flaw_a_miss_or_the_value(encoded, data):
 def test_an_unknown_codec_is_a_miss():
     assert CODEC.decode(99, b"\xc0") is UNREADABLE
     assert CODEC.decode(0, Encoded(MESSAGEPACK, (b"\xc0",)).payload()) is UNREADABLE
+
+
+@pytest.mark.parametrize("kind", [np.int_, np.longlong, np.uint, np.ulonglong, np.intc])
+def test_two_c_types_of_one_size_are_told_apart(kind):
+    with SmartCache(None, None) as cache:
+        cache.set("scalar", {"a": kind(3)})
+        cache.set("array", [np.array([3], kind)])
+        assert type(cache.get("scalar")["a"]) is kind
+        assert type(cache.get("array")[0][0]) is kind
+
+
+def test_a_record_of_numpy_does_not_come_back_as_a_plain_structure():
+    record = np.rec.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")])[0]
+    with SmartCache(None, None) as cache, pytest.raises(TypeError, match=r"value\['row'\]: numpy value of dtype"):
+        cache.set("k", {"row": record})

@@ -85,12 +85,14 @@ def declare_result(function: Callable[..., Any], *, of_many: bool = False) -> tu
     whole = resolved(function)
     waiting = [whole]
     seen: set[int] = set()
+    named: list[Any] = []
     while waiting:
         annotation = waiting.pop()
         if id(annotation) in seen:
             continue
         seen.add(id(annotation))
         waiting += _inside(annotation)
+        named.append(annotation)
         if not isinstance(annotation, type):
             continue
         if issubclass(annotation, enum.Enum):
@@ -101,9 +103,20 @@ def declare_result(function: Callable[..., Any], *, of_many: bool = False) -> tu
             declare(annotation, form)
         if form is not None or typing.is_typeddict(annotation):
             waiting += hints_of(annotation)
+    _note_aliases(named)
     if of_many:
         whole = (typing.get_args(whole) or (None,))[-1]
     return _types_of(whole)
+
+
+def _note_aliases(annotations: list[Any]) -> None:
+    """Let the forms of generic classes know with which arguments annotations name them."""
+    from jarvisperf.cache.values.classes.objects import note_alias
+
+    for annotation in annotations:
+        origin = typing.get_origin(annotation)
+        if isinstance(origin, type) and origin in _forms:
+            note_alias(_forms[origin], annotation)
 
 
 def _types_of(annotation: Any) -> tuple[type, ...] | None:

@@ -98,7 +98,8 @@ class _PandasForm(_StreamForm):
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise UnencodableError(f"pandas {type(value).__name__} that Arrow cannot hold ({error})") from None
         name = value.name if isinstance(value, pd.Series) else None
-        parts = [stream, getattr(value.index, "freqstr", None), name]
+        has_frequency = isinstance(value.index, pd.DatetimeIndex | pd.TimedeltaIndex)
+        parts = [stream, value.index.freqstr if has_frequency else None, name]
         check = pd.testing.assert_series_equal if isinstance(value, pd.Series) else pd.testing.assert_frame_equal
         try:
             check(self.rebuilt(type(value), parts), value, check_exact=True)

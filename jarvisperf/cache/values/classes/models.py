@@ -1,12 +1,13 @@
 """How pydantic models are stored: as their own JSON, read by their own validation.
 
 A model whose JSON does not lead back to it (an excluded field, a number in a field annotated Any that is an Enum, an
-instance of a subclass in a field) is not stored. Which fields were set explicitly is kept as well, because
-``exclude_unset`` depends on it.
+instance of a subclass in a field, a time in a zone such as Europe/Berlin) is not stored. Which fields were set
+explicitly is kept as well, because ``exclude_unset`` depends on it.
 """
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import warnings
@@ -109,7 +110,16 @@ def _is_same(one: Any, other: Any) -> bool:
             and all(getattr(one, name, None) == getattr(other, name, None) for name in _BESIDES_MEMBERS)
             and all(_is_same(member, its) for member, its in _paired(one, other))
         )
+    if isinstance(one, datetime.datetime | datetime.time) and not _has_offset_of(one.tzinfo, other.tzinfo):
+        return False
     return bool(one == other)
+
+
+def _has_offset_of(one: datetime.tzinfo | None, other: datetime.tzinfo | None) -> bool:
+    """Return whether both are the same zone, or both stand for one offset; JSON keeps the offset of a zone only."""
+    if one is None or other is None:
+        return one is other
+    return one == other or (one.utcoffset(None) is not None and one.utcoffset(None) == other.utcoffset(None))
 
 
 def _paired(one: Any, other: Any) -> Iterator[tuple[Any, Any]]:

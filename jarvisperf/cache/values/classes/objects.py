@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 _SHAPE_BYTES: Final = 8
+_ALIAS: Final = "__orig_class__"  # set by typing on what a generic class with arguments creates
 
 
 class Form(Protocol):
@@ -137,13 +138,16 @@ class _AttributeForm:
     def __init__(self, kind: type, names: Sequence[str]) -> None:
         self.names = names
         self.shape = _shape(kind, names)
+        self.aliases: dict[str, object] = {}
         self._has_slots = any(isinstance(getattr(kind, name, None), types.MemberDescriptorType) for name in names)
-        self._derived = frozenset(  # computed from the fields again when it is read
-            name
+        self._derived = _derived(kind)
+        self._other_slots = {
+            name: slot
             for base in kind.__mro__
-            for name, made in vars(base).items()
-            if isinstance(made, functools.cached_property)
-        )
+            if "__attrs_attrs__" not in vars(base)  # there, the other slots are those of cached properties
+            for name, slot in vars(base).items()
+            if isinstance(slot, types.MemberDescriptorType) and name not in names
+        }
 
     def parts(self, value: Any) -> list[Any]:
         own: dict[str, Any] = getattr(value, "__dict__", {})
@@ -154,6 +158,14 @@ class _AttributeForm:
                 f"object of type {type(value).__qualname__} without its attribute {error.name}"
             ) from None
         others = {name: part for name, part in own.items() if name not in self.names and name not in self._derived}
+        for name, slot in self._other_slots.items():
+            if hasattr(value, name):
+                others[name] = slot.__get__(value)
+        if _ALIAS in others:
+            text = str(others[_ALIAS])
+            if self.aliases.get(text) != others[_ALIAS]:
+                raise UnencodableError(f"{text}, which the cached function's result annotation does not name,")
+            others[_ALIAS] = text
         return [*parts, others] if others else parts
 
     def rebuilt(self, kind: type, parts: list[Any]) -> object:
@@ -166,8 +178,33 @@ class _AttributeForm:
         else:
             made.__dict__.update(zip(self.names, values, strict=True))
         for attributes in others:
-            made.__dict__.update(attributes)
+            for name, part in attributes.items():
+                if name in self._other_slots:
+                    self._other_slots[name].__set__(made, part)
+                else:
+                    made.__dict__[name] = self.aliases[part] if name == _ALIAS else part
         return made
+
+
+def note_alias(form: Form, alias: object) -> None:
+    """Let a form store instances that remember how their generic class was called: ``Page[int](...)``.
+
+    Args:
+        form: The form of the class.
+        alias: The class with its arguments: ``Page[int]``.
+    """
+    if isinstance(form, _AttributeForm):
+        form.aliases[str(alias)] = alias
+
+
+def _derived(kind: type) -> frozenset[str]:
+    """Return the names of a class's cached properties, which are computed from the fields again."""
+    return frozenset(
+        name
+        for base in kind.__mro__
+        for name, made in vars(base).items()
+        if isinstance(made, functools.cached_property)
+    )
 
 
 class _TupleForm:
@@ -187,17 +224,25 @@ class _TupleForm:
 
 
 class _StructForm:
-    """The fields of a msgspec Struct."""
+    """The fields of a msgspec Struct, and a dict of other attributes, if the instance has any."""
 
     def __init__(self, kind: Any) -> None:
         self.names: Sequence[str] = kind.__struct_fields__
         self.shape = _shape(kind, self.names)
+        self._derived = _derived(kind)
 
     def parts(self, value: Any) -> list[Any]:
-        return [getattr(value, name) for name in self.names]
+        own = getattr(value, "__dict__", {})
+        others = {name: part for name, part in own.items() if name not in self._derived}
+        parts = [getattr(value, name) for name in self.names]
+        return [*parts, others] if others else parts
 
     def rebuilt(self, kind: Any, parts: list[Any]) -> object:
-        return kind(**dict(zip(self.names, parts, strict=True)))
+        count = len(self.names)
+        made = kind(**dict(zip(self.names, parts[:count], strict=True)))
+        for attributes in parts[count:]:
+            made.__dict__.update(attributes)
+        return made
 
 
 class CodecForm:
