@@ -38,11 +38,16 @@ def counted(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
+def over_words(count: int) -> str:
+    """Say how many of the measured benchmarks exceed an absolute limit; without a comparison, only these regress."""
+    return f" ({count:,} over the limit)" if count else ""
+
+
 def _recording(findings: Findings) -> str:
     found = Counter(verdict_of(finding) for finding in findings.benchmarks)
     failed, skipped = found["error"], found["skipped"]
     measured = len(findings.benchmarks) - failed - skipped
-    words = [f"{counted(measured, 'benchmark')} measured"]
+    words = [f"{counted(measured, 'benchmark')} measured{over_words(found['regressed'])}"]
     words += [f"{number:,} {word}" for number, word in ((failed, "failed"), (skipped, "skipped")) if number]
     return f"{', '.join(words)}, nothing compared"
 

@@ -118,7 +118,7 @@ def _comparing(rows: Sequence[Cells], width: int, mode: Mode) -> Iterator[tuple[
 def _recording(rows: Sequence[Cells]) -> Iterator[tuple[tuple[str, ...], int]]:
     """Yield the columns of a run that was compared with nothing, all of them first."""
     metric = ("metric",) if len({row["metric"] for row in rows} - {NOTHING}) > 1 else ()
-    order = ("median", "before/after", "spread", "ops/s", "samples")
+    order = ("median", "limit", "before/after", "spread", "ops/s", "samples")
     known = [name for name in order if name == "median" or any(row[name] != NOTHING for row in rows)]
     for count in range(len(known), 0, -1):
         yield (*metric, *known[:count]), 0
