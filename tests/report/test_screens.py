@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from report import screens
@@ -55,7 +55,7 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def replaced(findings: Findings, **changes: object) -> Findings:
+def replaced(findings: Any, **changes: object) -> Any:
     import msgspec
 
     return msgspec.structs.replace(findings, **changes)
@@ -85,6 +85,21 @@ def test_the_screen_of_a_command_is_as_it_was_accepted(
         shown[width] = re.sub(r"\br[0-9a-f]{10,}\b", "r0000000000", capsys.readouterr().out)
         check(shown[width], width)
     expect_golden(f"screens/{name}.txt", joined(shown))
+
+
+def test_short_names_leave_room_for_the_medians_of_a_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    for minute in range(12):
+        run = screens.run("main", minute, 1.0 if minute < 6 else 1.41)
+        short = tuple(replaced(one, id=f"b.py::t{place}") for place, one in enumerate(run.benchmarks))
+        open_store(".jarvisperf").save(replaced(run, benchmarks=short), "main")
+    assert main(["history"]) == 0
+    title, *rows, _, _ = capsys.readouterr().out.splitlines()
+    assert title.split() == ["since", "commit", "change", "before", "after", "benchmark"]
+    assert all(cell_len(row) <= 80 for row in rows)
 
 
 def check(text: str, width: int) -> None:
