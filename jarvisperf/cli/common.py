@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 OK, FAILED = 0, 1
 STORE_ONE = "store one: pytest --jarvis-bench --jarvis-save NAME"
 RUN_FORMS = "a name (its newest run), name~1 (the one before), a commit, a run's token (r...), or latest"
+REPORTS = "jarvisperf.report/"
 FILE_FORMS = f"{RUN_FORMS}; or a JSON file: a report.json, or a run as `jarvisperf runs show --json` prints it"
 # The files that can configure pytest; the first one that exists is used.
 PYTEST_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
@@ -233,7 +234,8 @@ def wanted(store: RunStore, text: str) -> tuple[RunEntry, Run]:
     if not found.entries:
         names = {entry.name for entry in store.entries()}
         advice = did_you_mean(selector, names, else_list=False) if names else f"; {STORE_ONE}"
-        raise LookupError(f"{found.warnings[0]}{advice}")
+        folder = f"the folder {text} holds no report.json, and " if Path(text).is_dir() else ""
+        raise LookupError(f"{folder}{found.warnings[0]}{advice}")
     count = len(found.entries)
     if place >= count:
         runs = "run" if count == 1 else "runs"
@@ -253,16 +255,27 @@ def read_json(path: Path) -> Run | Findings:
     """
     import msgspec
 
+    from jarvisperf.report.findings.model import SCHEMA as REPORT_SCHEMA
     from jarvisperf.report.formats.json import decode_findings
     from jarvisperf.runs.files import decode_json, decode_run
 
     data = path.read_bytes()
+    if not data.strip():
+        raise CommandError(f"{path} is empty")
     try:
-        schema = decode_json(data, dict[str, object]).get("schema")
-        if isinstance(schema, str) and re.match(r"jarvisperf\.report/", schema):
+        given = decode_json(data, dict[str, object])
+        schema = given.get("schema")
+        if schema == REPORT_SCHEMA:
             return decode_findings(data)
     except msgspec.DecodeError as error:
         raise CommandError(f"{path} is neither a run nor a report: {error}") from None
+    if schema is None and "machine_info" in given:
+        advice = f"store it as a run: jarvisperf runs import {path} --name NAME"
+        raise CommandError(f"{path} looks like a file of pytest-benchmark; {advice}")
+    if schema is None:
+        raise CommandError(f"{path} is neither a run nor a report of jarvisperf: it names no schema")
+    if isinstance(schema, str) and schema.startswith(REPORTS):
+        raise CommandError(f"{path} has schema {schema!r}; this version of jarvisperf reads {REPORT_SCHEMA!r}")
     return decode_run(data, str(path))
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.-=+*#@"
 SPARK_WIDTH = 60
-SHORTEST_NAME_COLUMNS = 24  # before that, the medians are left out
+NAME = "benchmark"
+SHORTEST_NAME_COLUMNS = 24  # names are shortened to this before the medians are left out
 
 
 def changes_table(chosen: Sequence[Series], history: History, columns: int, *, unicode: bool) -> list[str]:
@@ -33,6 +34,8 @@ def changes_table(chosen: Sequence[Series], history: History, columns: int, *, u
         columns: The width of the terminal.
         unicode: Whether the terminal shows more than ASCII.
     """
+    from rich.cells import cell_len
+
     first = f"{counted(len(history.series), 'benchmark')} in {counted(len(history.occasions), 'run')}"
     found = [(series, change) for series in chosen for change in series.changes]
     if not found:
@@ -41,11 +44,11 @@ def changes_table(chosen: Sequence[Series], history: History, columns: int, *, u
     names = short_names(list(history.series))
     rows: list[tuple[str, ...]] = [("since", "commit", "change", "before", "after")]
     rows += [_change_row(series, change, history) for series, change in found]
-    if columns - _width(rows) < SHORTEST_NAME_COLUMNS:
-        rows = [row[:3] for row in rows]
     shown = [label(names[series.benchmark], series.metric) for series, _ in found]
+    if columns - _width(rows) < min(max(map(cell_len, (NAME, *shown))), SHORTEST_NAME_COLUMNS):
+        rows = [row[:3] for row in rows]
     short = dict(zip(shown, shortened(shown, columns - _width(rows), "…" if unicode else "..."), strict=True))
-    titles = ["benchmark", *(short[name] for name in shown)]
+    titles = [NAME, *(short[name] for name in shown)]
     table = aligned([(*row, name) for row, name in zip(rows, titles, strict=True)])
     return [*table, "", f"{first}: {counted(len(found), 'change')}"]
 

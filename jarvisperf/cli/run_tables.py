@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from jarvisperf.runs.model import Benchmark, Metric, Run
 
 
+BENCHMARK_TITLES = ("benchmark", "metric", "A", "B", "change", "by yardstick")
+
+
 def environment_rows(first: Run, second: Run) -> list[tuple[str, str, str]]:
     """Return how the environments of two runs differ: name, value in the first, value in the second."""
     return differing(_environment(first), _environment(second))
@@ -40,6 +43,17 @@ def benchmark_rows(first: Run, second: Run) -> list[tuple[str, ...]]:
             for name in dict.fromkeys([*(before.metrics if before else ()), *(after.metrics if after else ())])
         ]
     return rows
+
+
+def telling(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Return the titles and the rows without columns in which no row has anything to tell.
+
+    Args:
+        titles: The title of each column.
+        rows: Rows with as many cells.
+    """
+    kept = [place for place in range(len(titles)) if not rows or any(row[place] != NOTHING for row in rows)]
+    return [[row[place] for place in kept] for row in (titles, *rows)]
 
 
 def aligned(rows: Iterable[Sequence[str]], left: int | None = None) -> list[str]:

@@ -389,6 +389,11 @@ def test_an_asv_suite_is_compared_in_lockstep(pytester: pytest.Pytester):
             "uv run --no-sync python",
         ),
         (
+            {"uv.lock": "", "pyproject.toml": '[project]\n[tool.uv.workspace]\nmembers = ["packages/*"]\n'},
+            ["python -m pip install uv", "uv sync --frozen --all-packages"],
+            "uv run --no-sync python",
+        ),
+        (
             {
                 "poetry.lock": "",
                 "pyproject.toml": "[tool.poetry.group.test]\noptional = true\n"
@@ -521,6 +526,41 @@ def test_the_ci_in_use_is_found(project: Path, capsys: pytest.CaptureFixture[str
     write(**files, **{"tests/test_a.py": FIXTURE})
     init()
     assert shown in capsys.readouterr().out
+
+
+def test_the_workflow_of_a_folder_in_a_repository_is_where_github_reads_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folders = ("api-web", "api", "web site")
+    subprocess.run(["git", "init", "-q"], check=True)
+    write(**{f"services/{name}/tests/test_a.py": FIXTURE for name in folders})
+    for name in folders:
+        monkeypatch.chdir(project / "services" / name)
+        assert init() == 0
+        assert init() == 0  # it finds its own, not that of another folder
+    assert not list(project.glob("services/*/.github"))
+    workflows = {path.name: yaml.safe_load(path.read_text()) for path in (project / ".github/workflows").iterdir()}
+    assert set(workflows) == {f"benchmarks-services-{name}.yml" for name in ("api-web", "api", "web-site")}
+    workflow = workflows["benchmarks-services-web-site.yml"]
+    job = workflow["jobs"]["benchmarks"]
+    assert job["defaults"] == {"run": {"working-directory": "services/web site"}}
+    assert job["steps"][-1]["with"]["path"] == "services/web site/reports"
+    groups = {each["concurrency"]["group"] for each in workflows.values()}
+    assert len(groups) == len(workflows), "the job of one folder would cancel that of the other"
+
+
+@pytest.mark.parametrize("ci", ["gitlab", "jenkins"])
+def test_a_job_that_the_ci_would_not_find_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ci: str
+):
+    subprocess.run(["git", "init", "-q"], check=True)
+    write(**{"services/api/tests/test_a.py": FIXTURE})
+    monkeypatch.chdir(project / "services/api")
+    assert init("--ci", ci) == 1
+    assert (
+        f"services/api is a folder of a git repository, and {ci} reads its file at the top" in capsys.readouterr().err
+    )
+    assert not list(project.rglob("*.yml"))
 
 
 def test_a_jenkinsfile_is_not_edited_but_its_stage_is_shown(project: Path, capsys: pytest.CaptureFixture[str]):

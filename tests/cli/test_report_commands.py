@@ -216,6 +216,15 @@ def test_without_any_run_a_command_says_which_command_makes_one(
         (["report", "gone.json"], "gone.json does not exist"),
         (["report", "a", "b", "c"], "give one run, or two to compare; got 3"),
         (["compare", "bad.json", "main"], "bad.json is neither a run nor a report"),
+        (["compare", "empty.json", "main"], "empty.json is empty"),
+        (
+            ["compare", "other.json", "main"],
+            "other.json is neither a run nor a report of jarvisperf: it names no schema",
+        ),
+        (["report", "benchmark.json"], "store it as a run: jarvisperf runs import benchmark.json --name NAME"),
+        (["report", "newer.json"], "newer.json has schema 'jarvisperf.report/2'; this version of jarvisperf reads "),
+        (["report", "folder"], "the folder folder holds no report.json, and "),
+        (["merge", "folder"], "the folder folder holds no report.json, and "),
         (["merge", "run.json"], "run.json is a run, not a report"),
         (["history", "nope"], "no benchmark of these runs has 'nope' in its id"),
         (["history", "--name", "other"], "has no runs under 'other'; choose one of: main"),
@@ -233,7 +242,12 @@ def test_what_goes_wrong_is_one_line_and_status_1(
 ):
     save(store, 2)
     Path("bad.json").write_text("{")
+    Path("empty.json").write_text("\n")
+    Path("other.json").write_text('{"a": 1}')
+    Path("benchmark.json").write_text('{"machine_info": {}, "benchmarks": [], "version": "5.1.0"}')
+    Path("newer.json").write_text('{"schema": "jarvisperf.report/2"}')
     Path("run.json").write_bytes(encode_run(run()))
+    Path("folder").mkdir()
     assert main(words) == 1
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1

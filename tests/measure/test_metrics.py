@@ -154,9 +154,16 @@ def test_what_is_no_count_is_refused(text: object):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0 blocks"), (1234.0, "1,234 blocks"), (2_500_000, "2.500 M blocks"), (0.4, "0 blocks")]
+    ("value", "text"),
+    [
+        (0, "0 blocks"),
+        (12.0, "12 blocks"),
+        (1234.4, "1,234 blocks"),
+        (2_500_000, "2.500 M blocks"),
+        (0.4, "0.4000 blocks"),  # per call; "0 blocks" would not add up with the change
+    ],
 )
-def test_counts_have_no_digits_behind_the_point(value: float, text: str):
+def test_counts_have_digits_behind_the_point_only_if_they_would_be_missed(value: float, text: str):
     assert count_of("blocks").text(value) == text
 
 

@@ -57,6 +57,7 @@ def test_from_a_factor_of_one_and_a_half_on_a_change_is_a_factor():
         (1.6, (0.9, 2.3), "1.6x slower (1.1x faster to 2.3x slower)"),
         (1.3, (1.1, UNBOUNDED), "30% slower (at least 10%)"),
         (0.0, (0.0, 0.1), "infinitely faster (at least 10x)"),
+        (0.0, (0.0, 0.0), "infinitely faster"),
         (0.97, (0.2, UNBOUNDED), "3.0% faster (80.0% faster to unbounded)"),
         (1.12, (1.12, 1.12), "12% slower (12%)"),
         (1.0, (1.0, 1.0), "no change (0.0%)"),

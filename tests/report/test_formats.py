@@ -142,6 +142,19 @@ def test_the_summary_counts(findings: Findings):
     assert Report(findings).summary == "3 benchmarks measured, 1 failed, nothing compared; 12 s"
 
 
+@pytest.mark.parametrize("name", ["text", "markdown", "html"])
+def test_every_format_says_that_a_limit_is_exceeded(findings: Findings, name: str):
+    slow, *others = findings.benchmarks
+    over = {key: msgspec.structs.replace(value, verdict="regressed") for key, value in slow.metrics.items()}
+    limited = msgspec.structs.replace(findings, benchmarks=(msgspec.structs.replace(slow, metrics=over), *others))
+    assert "3 benchmarks measured (1 over the limit), 1 failed" in text_of(limited, name)
+    if name != "html":
+        assert "exceeded" in text_of(limited, name)
+        assert "exceeded" not in text_of(findings, name)
+    table = terminal.render(limited, colour=False, columns=80).split("\n\n")[0]
+    assert [line for line in table.splitlines() if "exceeded" in line]
+
+
 @pytest.mark.parametrize("columns", [20, 80, 200])
 def test_the_terminal_shows_names_whole_and_without_colour_codes(findings: Findings, columns: int):
     shown = terminal.render(findings, colour=False, columns=columns, wraps=False)

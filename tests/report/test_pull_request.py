@@ -72,6 +72,21 @@ def test_every_benchmark_is_in_the_comment():
     assert all(name in text for name in without_figures)
 
 
+@pytest.mark.parametrize(
+    ("verdict", "titles"), [("new", "verdict | benchmark | base → head"), ("missing", "verdict | benchmark")]
+)
+def test_no_column_has_nothing_to_tell(verdict: str, titles: str):
+    whole = screens.lockstep()
+    found = tuple(one for one in whole.benchmarks if any(each.verdict == verdict for each in one.metrics.values()))
+    rows = [
+        line
+        for line in markdown(Report(msgspec.structs.replace(whole, benchmarks=found))).splitlines()
+        if line.startswith("|")
+    ]
+    assert rows[0] == f"| {titles} |"
+    assert len({line.count("|") for line in rows}) == 1
+
+
 def test_a_regression_is_annotated_at_the_function_that_explains_it():
     first, *_ = workflow_commands(screens.lockstep(), "sub/")
     assert first.startswith("::error file=sub/pkg/core.py,line=12,title=test_parse_document[utf8-small] regressed::")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from report import screens
 from report.golden_files import expect_golden
+from report.made import text_of
 from rich.cells import cell_len
 
 from jarvisperf.cli.main import main
 from jarvisperf.report.formats.json import encode_findings
 from jarvisperf.report.terminal.summary import render
+from jarvisperf.report.terminal.wrapping import wrapped
 from jarvisperf.runs.store import open_store
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def replaced(findings: Findings, **changes: object) -> Findings:
+def replaced(findings: Any, **changes: object) -> Any:
     import msgspec
 
     return msgspec.structs.replace(findings, **changes)
@@ -83,6 +85,21 @@ def test_the_screen_of_a_command_is_as_it_was_accepted(
         shown[width] = re.sub(r"\br[0-9a-f]{10,}\b", "r0000000000", capsys.readouterr().out)
         check(shown[width], width)
     expect_golden(f"screens/{name}.txt", joined(shown))
+
+
+def test_short_names_leave_room_for_the_medians_of_a_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    for minute in range(12):
+        run = screens.run("main", minute, 1.0 if minute < 6 else 1.41)
+        short = tuple(replaced(one, id=f"b.py::t{place}") for place, one in enumerate(run.benchmarks))
+        open_store(".jarvisperf").save(replaced(run, benchmarks=short), "main")
+    assert main(["history"]) == 0
+    title, *rows, _, _ = capsys.readouterr().out.splitlines()
+    assert title.split() == ["since", "commit", "change", "before", "after", "benchmark"]
+    assert all(cell_len(row) <= 80 for row in rows)
 
 
 def check(text: str, width: int) -> None:
@@ -118,6 +135,53 @@ def test_names_that_begin_alike_keep_what_tells_them_apart():
     ]
     text = render(replaced(whole, benchmarks=tuple(found)), colour=False, columns=120)
     assert [end for end in ends if end in text.split("\n\n")[0]] == ends
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_names_shorter_than_their_title_leave_the_table_within_the_terminal(width: int):
+    whole = screens.lockstep()
+    found = [replaced(one, id=f"b.py::t{place}") for place, one in enumerate(whole.benchmarks)]
+    check(render(replaced(whole, benchmarks=tuple(found)), colour=False, columns=width), width)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_long_groups_are_shortened_so_that_they_still_differ(width: int):
+    whole = screens.lockstep()
+    groups = [f"{'a very long group ' * 15}{place}" for place in range(2)]
+    found = [replaced(one, group=groups[place % 2]) for place, one in enumerate(whole.benchmarks)]
+    text = render(replaced(whole, benchmarks=tuple(found)), colour=False, columns=width)
+    check(text, width)
+    titles = [line for line in text.splitlines() if line.startswith(("a", "…")) and line.endswith(("0", "1"))]
+    assert len(set(titles)) == len(titles) == len(groups)
+
+
+def test_columns_of_which_nothing_is_shown_are_not_explained():
+    whole = screens.lockstep()
+    skipped = tuple(one for one in whole.benchmarks if one.skipped is not None)
+    text = render(replaced(whole, benchmarks=skipped), colour=False, columns=100)
+    assert "change" not in text
+    assert "medians" not in text_of(replaced(whole, benchmarks=skipped), "text")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "together"),
+    [
+        ("explains it (88 to 97%)", "(88 to 97%)"),
+        ("Bar: ● change, ━ 95% interval, │ threshold.", "│ threshold."),
+        ("Bar: o change, = 95% interval, | threshold.", "= 95% interval,"),
+    ],
+)
+def test_what_only_means_something_together_is_on_one_line(sentence: str, together: str):
+    for columns in range(len(together) + 2, len(sentence) + 1):
+        assert any(together in line for line in wrapped(sentence, columns))
+
+
+def test_counts_have_separators():
+    findings = screens.hundred()
+    many = [replaced(one, id=f"{one.id}{place}") for place in range(12) for one in findings.benchmarks]
+    text = render(replaced(findings, benchmarks=tuple(many)), colour=False, columns=100)
+    assert "and 1,100 more that are unchanged" in text
+    assert "0 of 1,200 regressed, 1,200 unchanged" in text
 
 
 def test_the_numbers_of_the_last_line_add_up_to_the_rows():

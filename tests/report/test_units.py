@@ -41,7 +41,7 @@ def test_times(value: float, text: str):
     assert units.times(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.0123, "1.2%"), (0, "0.0%"), (12.0, "1,200%")])
+@pytest.mark.parametrize(("value", "text"), [(0.0123, "1.2%"), (0, "0.0%"), (0.0002, "0.02%"), (12.0, "1,200%")])
 def test_percent(value: float, text: str):
     assert units.percent(value) == text
 

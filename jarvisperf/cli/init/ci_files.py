@@ -7,11 +7,12 @@ import re
 import shlex
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from jarvisperf.cli.common import CommandError
 from jarvisperf.cli.init.changes import ProposedChange, changed, read_text
-from jarvisperf.cli.init.git import remote_url
+from jarvisperf.cli.init.git import folder_in_repository, remote_url
 from jarvisperf.cli.init.runner import PIP
 
 if TYPE_CHECKING:
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 SYSTEMS = ("github", "gitlab", "jenkins", "none")
 WITH_SHARDS = ("github", "gitlab")
 WORKFLOWS = Path(".github/workflows")
-GITHUB_NAMES = ("benchmarks.yml", "jarvisperf.yml")
+GITHUB_NAMES = ("benchmarks", "jarvisperf")
 GITLAB, GITLAB_PART = Path(".gitlab-ci.yml"), Path(".gitlab-ci-benchmarks.yml")
 SOURCE_VARIABLE = "JARVISPERF"
 SOURCE_EXAMPLE = "git+https://HOST/OWNER/jarvisperf"
 OURS = "--jarvis-against"
+TOP = PurePosixPath()
 MEASURING_PART = re.compile(r"bench|perf|test")
 
 
@@ -41,6 +43,7 @@ class Job:
         python: The version of Python.
         options: Further options for pytest.
         shards: Into how many parts to cut the suite, each for a machine of its own.
+        folder: The project's folder in its repository.
     """
 
     runner: Runner
@@ -49,6 +52,7 @@ class Job:
     python: str
     options: tuple[str, ...] = ()
     shards: int = 1
+    folder: PurePosixPath = TOP
 
     @property
     def install(self) -> tuple[str, ...]:
@@ -76,12 +80,13 @@ class Job:
 
 def find_systems(root: Path) -> list[str]:
     """Return the CI systems that a project uses, by their files or else by the host of its repository."""
+    top = root / _to_top(folder_in_repository(root))
     found = []
-    if (root / WORKFLOWS).is_dir():
+    if (top / WORKFLOWS).is_dir():
         found.append("github")
-    if (root / GITLAB).is_file():
+    if (top / GITLAB).is_file():
         found.append("gitlab")
-    if (root / "Jenkinsfile").is_file():
+    if (top / "Jenkinsfile").is_file():
         found.append("jenkins")
     if not found:
         found.append("gitlab" if "gitlab" in remote_url(root) else "github")
@@ -89,7 +94,16 @@ def find_systems(root: Path) -> list[str]:
 
 
 def propose(root: Path, system: str, job: Job) -> list[ProposedChange]:
-    """Return the changes that add the job; empty if the project has such a job, or for a system without such files."""
+    """Return the changes that add the job; empty if the project has such a job, or for a system without such files.
+
+    Raises:
+        CommandError: The project is a folder of a repository whose CI file init cannot write.
+    """
+    if job.folder != TOP and system != "github":
+        raise CommandError(
+            f"{job.folder} is a folder of a git repository, and {system} reads its file at the top of the repository "
+            "only; add the job there yourself: --ci none shows the command that measures"
+        )
     if system == "github":
         return _github(root, job)
     return _gitlab(root, job) if system == "gitlab" else []
@@ -107,12 +121,21 @@ def jenkins_stage(job: Job) -> str:
 
 
 def existing_job(root: Path) -> Path | None:
-    """Return the CI file that already compares benchmarks with jarvisperf."""
-    files = [*sorted((root / WORKFLOWS).glob("*.y*ml")), *sorted(root.glob(".gitlab-ci*.yml")), root / "Jenkinsfile"]
+    """Return the CI file that already compares the project's benchmarks with jarvisperf, relative to the project."""
+    folder = folder_in_repository(root)
+    up = _to_top(folder)
+    top = root / up
+    files = [*sorted((top / WORKFLOWS).glob("*.y*ml")), *sorted(top.glob(".gitlab-ci*.yml")), top / "Jenkinsfile"]
     for path in files:
-        if path.is_file() and OURS in path.read_text(encoding="utf-8", errors="replace"):
-            return path.relative_to(root)
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        if OURS in text and (folder == TOP or re.search(rf"(?<![\w./-]){re.escape(str(folder))}(?![\w-])", text)):
+            return up / path.relative_to(top)
     return None
+
+
+def _to_top(folder: PurePosixPath) -> Path:
+    """Return the way from a project's folder to the top of its repository."""
+    return Path(*(".." for _ in folder.parts))
 
 
 def _github(root: Path, job: Job) -> list[ProposedChange]:
@@ -121,12 +144,19 @@ def _github(root: Path, job: Job) -> list[ProposedChange]:
     numbers = ", ".join(map(str, range(1, job.shards + 1)))
     matrix = f"    strategy:\n      fail-fast: false\n      matrix:\n        shard: [{numbers}]\n"
     words = ("--jarvis-against HEAD^1", *(('--jarvis-shard "$SHARD"',) if shard else ()))
+    up = _to_top(job.folder)
+    suffix = "".join(f"-{part}" for part in re.findall(r"[A-Za-z0-9_]+", str(job.folder)))
     text = _filled(
         "github.yml",
         {
+            "WORKFLOW": f"benchmarks{suffix}",
+            "WORKING_DIRECTORY": ""
+            if job.folder == TOP
+            else f"    defaults:\n      run:\n        working-directory: {json.dumps(str(job.folder))}\n",
+            "REPORTS": json.dumps(str(job.folder / "reports")) if suffix else "reports",
             "MATRIX": matrix if shard else "",
             "ENVIRONMENT": _environment({**dict(job.runner.variables), **source, **shard}),
-            "CHECKOUT": "          submodules: recursive\n" if (root / ".gitmodules").exists() else "",
+            "CHECKOUT": "          submodules: recursive\n" if (root / up / ".gitmodules").exists() else "",
             "PYTHON_VERSION": job.python,
             "INSTALL": "\n".join(f"          {line}" for line in job.install),
             "MEASURE": f"          {job.measure(*words)}",
@@ -143,8 +173,8 @@ def _github(root: Path, job: Job) -> list[ProposedChange]:
             },
         )
     # A workflow of that name that is not ours stays as it is.
-    name = next((name for name in GITHUB_NAMES if not (root / WORKFLOWS / name).exists()), GITHUB_NAMES[-1])
-    return changed(root, WORKFLOWS / name, text)
+    files = [up / WORKFLOWS / f"{name}{suffix}.yml" for name in GITHUB_NAMES]
+    return changed(root, next((file for file in files if not (root / file).exists()), files[-1]), text)
 
 
 def _environment(variables: Mapping[str, str]) -> str:

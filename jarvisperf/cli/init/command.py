@@ -16,7 +16,7 @@ from jarvisperf.cli.init import asv, ci_files, example
 from jarvisperf.cli.init.benchmarks import find_benchmarks, pytest_words
 from jarvisperf.cli.init.changes import ProposedChange, unified_diff, write
 from jarvisperf.cli.init.ci_files import Job
-from jarvisperf.cli.init.git import ignored_by_git
+from jarvisperf.cli.init.git import folder_in_repository, ignored_by_git
 from jarvisperf.cli.init.own_source import local_source, own_source
 from jarvisperf.cli.init.pytest_settings import DEFAULT_THRESHOLD, SETTING, read_pytest_settings, with_threshold
 from jarvisperf.cli.init.requirements import read_requirements
@@ -133,7 +133,8 @@ def propose(root: Path, system: str | None, shards: int = 1) -> Proposal:
     elif SETTING not in settings.values:
         # Without the plugin, pytest warns of the setting, and fails with --strict-config.
         options += ["--jarvis-threshold", DEFAULT_THRESHOLD]
-    job = Job(runner, own_source(), tuple(paths), runner.python or python, tuple(options), shards)
+    folder = folder_in_repository(root)
+    job = Job(runner, own_source(), tuple(paths), runner.python or python, tuple(options), shards, folder)
     systems = ci_files.find_systems(root)
     chosen = system or systems[0]
     _check_matrix(chosen, shards)

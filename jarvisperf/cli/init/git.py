@@ -1,7 +1,8 @@
-"""What init asks git: the address of the repository, and whether a file is ignored."""
+"""What init asks git: the repository's address and top folder, and whether a file is ignored."""
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from jarvisperf.gate.arms.git import GitError, git
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 def remote_url(root: Path) -> str:
     """Return the address of the remote ``origin``; empty if there is none."""
     return _git(root, "config", "--get", "remote.origin.url")
+
+
+def folder_in_repository(root: Path) -> PurePosixPath:
+    """Return a project's folder relative to the top of its repository; ``.`` if it is the top or in no repository."""
+    return PurePosixPath(_git(root, "rev-parse", "--show-prefix"))
 
 
 def ignored_by_git(root: Path, files: Sequence[Path]) -> set[Path]:

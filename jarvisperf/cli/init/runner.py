@@ -130,10 +130,11 @@ def _locked(root: Path, data: Mapping[str, Any], needed: Requirements, python: s
     tools = data.get("tool", {})
     if (root / "uv.lock").is_file() or (isinstance(tools.get("uv"), dict) and "project" in data):
         frozen = " --frozen" if (root / "uv.lock").is_file() else ""
+        members = " --all-packages" if isinstance(tools.get("uv"), dict) and "workspace" in tools["uv"] else ""
         yield Runner(
             "uv",
             "uv.lock" if frozen else "[tool.uv] in pyproject.toml",
-            (f"{PIP} uv", f"uv sync{frozen}{_options(extra=needed.extras, group=needed.groups)}"),
+            (f"{PIP} uv", f"uv sync{frozen}{members}{_options(extra=needed.extras, group=needed.groups)}"),
             "uv pip install",
             "uv run --no-sync python -m pytest",
             (("UV_PYTHON", python),),

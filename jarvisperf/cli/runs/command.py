@@ -202,7 +202,7 @@ def _show(words: argparse.Namespace, store: RunStore) -> int:
 
 
 def _diff(words: argparse.Namespace, store: RunStore) -> int:
-    from jarvisperf.cli.run_tables import aligned, benchmark_rows, environment_rows
+    from jarvisperf.cli.run_tables import BENCHMARK_TITLES, aligned, benchmark_rows, environment_rows, telling
 
     now = store.at_one_moment()
     (first_entry, first), (second_entry, second) = (wanted(now, text) for text in (words.first, words.second))
@@ -213,8 +213,7 @@ def _diff(words: argparse.Namespace, store: RunStore) -> int:
     else:
         out("Machine, packages and commit are the same.")
     out()
-    rows = benchmark_rows(first, second)
-    out(*aligned([("benchmark", "metric", "A", "B", "change", "by yardstick"), *rows], left=2))
+    out(*aligned(telling(BENCHMARK_TITLES, benchmark_rows(first, second)), left=2))
     out("", "Changes of medians of runs made at different times; this is not a verdict.")
     return OK
 

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from jarvisperf.escaping import visible
 
 LEAST_READABLE, MOST_READABLE = 1e-9, 1e15
+WHOLE_FROM = 100  # counts from here on are whole numbers; the decimals of fewer, such as 0.93, would be missed
 
 _NUMBER = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(\S*)\s*")
 
@@ -26,7 +27,8 @@ class Unit(NamedTuple):
         worse: The word for a larger value.
         more_is_better: Whether a larger value is an improvement.
         reads_zero: Whether a limit may be 0.
-        has_fractions: Whether values in the smallest multiple have decimals.
+        has_fractions: Whether values in the smallest multiple always have decimals. Otherwise, only those below 100
+            that are not whole have some.
         log_base: The base of a logarithmic axis.
     """
 
@@ -55,7 +57,7 @@ class Unit(NamedTuple):
             significant: Number of significant digits; the whole part is never rounded.
         """
         scale, unit = next(((scale, unit) for scale, unit in self.shown if abs(value) >= scale), self.shown[-1])
-        is_whole = scale == 1 and not self.has_fractions
+        is_whole = scale == 1 and not self.has_fractions and (abs(value) >= WHOLE_FROM or float(value).is_integer())
         return f"{value:,.0f} {unit}" if is_whole else f"{digits(value / scale, significant)} {unit}"
 
     def parse(self, text: object) -> float:

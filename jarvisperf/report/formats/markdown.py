@@ -15,7 +15,7 @@ from jarvisperf.report.shared.change_words import change_words
 from jarvisperf.report.shared.names import label, shortened
 from jarvisperf.report.shared.reasons import cause_of
 from jarvisperf.report.shared.report import ReportFormat
-from jarvisperf.report.shared.table import LEFT_ALIGNED, NOTHING, verdict_of
+from jarvisperf.report.shared.table import LEFT_ALIGNED, NOTHING, telling, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,8 +34,8 @@ MOST_AGAIN = 5  # benchmarks named in the command that measures them again
 CHANGED = frozenset({"regressed", "inconclusive", AT_THRESHOLD, "improved", "missing", "error"})
 FOLDED = ("unchanged", "new")
 PLAIN_ID = re.compile(r"[\w./:\[\] ,=+-]{1,200}")  # others would not be a command that every shell reads alike
-COMPARED_COLUMNS = ("verdict", "benchmark", "change", "base → head")
-COMPARED_RULE = "| --- | --- | --- | ---: |"
+CHANGE, FIGURES = "change", "base → head"
+COMPARED_COLUMNS = {"verdict": "---", "benchmark": "---", CHANGE: "---", FIGURES: "---:"}
 VERDICTS = {
     "regressed": "🔴 regressed",
     "error": "🔴 error",
@@ -95,7 +95,7 @@ def markdown(
     if folded:
         table, room = _compared(report, folded, hosting, room)
         counts = Counter(row.texts["verdict"] for row in folded)
-        said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in FOLDED if counts[verdict])
+        said = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in FOLDED if counts[verdict])
         parts += ["<details>", f"<summary>{said}</summary>", "", *table, "", "</details>", ""]
     return "\n".join([*parts, *end])
 
@@ -119,7 +119,7 @@ def _problems(report: Report) -> list[str]:
     if not lines:
         return []
     left = len(lines) - MOST_PROBLEMS
-    more = [f"- and {left} more"] if left > 0 else []
+    more = [f"- and {left:,} more"] if left > 0 else []
     return ["## Failed", "", *(f"- {escape(line[:500])}" for line in lines[:MOST_PROBLEMS]), *more, ""]
 
 
@@ -140,7 +140,7 @@ def _unexecuted(report: Report) -> list[str]:
 def _left_out(report: Report) -> list[str]:
     """List the benchmarks that the change cannot affect, folded away."""
     names = report.left_out_names
-    more = [f"and {len(names) - MOST_LEFT_OUT} more"] if len(names) > MOST_LEFT_OUT else []
+    more = [f"and {len(names) - MOST_LEFT_OUT:,} more"] if len(names) > MOST_LEFT_OUT else []
     return _folded(report.left_out, [*names[:MOST_LEFT_OUT], *more])
 
 
@@ -179,8 +179,10 @@ def _compared(
     head = report.findings.head
     commit = None if head.dirty else head.commit  # the lines of changed files are not those of the commit
     names = _names(report, rows)
-    lines = [_comparison(row, names, _why(row, hosting, commit)) for row in rows]
-    return _fitting(report, [_line(COMPARED_COLUMNS), COMPARED_RULE], lines, room_bytes)
+    cells = [_comparison(row, names, _why(row, hosting, commit)) for row in rows]
+    shown = telling(tuple(COMPARED_COLUMNS), cells)
+    lines = [_line(each[name] for name in shown) for each in cells]
+    return _fitting(report, [_line(shown), _line(COMPARED_COLUMNS[name] for name in shown)], lines, room_bytes)
 
 
 def _names(report: Report, rows: Sequence[TableRow]) -> dict[str, str]:
@@ -189,7 +191,7 @@ def _names(report: Report, rows: Sequence[TableRow]) -> dict[str, str]:
     return dict(zip(ids, shortened([report.names[one] for one in ids], NAME_COLUMNS), strict=True))
 
 
-def _comparison(row: TableRow, names: Mapping[str, str], why: str) -> str:
+def _comparison(row: TableRow, names: Mapping[str, str], why: str) -> dict[str, str]:
     metric, verdict = row.metric, row.texts["verdict"]
     change = figures = NOTHING
     if metric is not None and metric.ratio is not None:
@@ -199,7 +201,12 @@ def _comparison(row: TableRow, names: Mapping[str, str], why: str) -> str:
         arms = [one for one in (metric.base, metric.head) if one is not None]
         figures = _unbroken(" → ".join(units.short(one.median, metric.unit) for one in arms))
     name = _cell("", label(names[row.finding.id], row.texts["metric"]))
-    return _line([_unbroken(VERDICTS.get(verdict, verdict)), f"{name}<br>{why}" if why else name, change, figures])
+    return {
+        "verdict": _unbroken(VERDICTS.get(verdict, verdict)),
+        "benchmark": f"{name}<br>{why}" if why else name,
+        CHANGE: change,
+        FIGURES: figures,
+    }
 
 
 def _unbroken(text: str) -> str:
@@ -234,7 +241,7 @@ def _fitting(report: Report, head: list[str], rows: Sequence[str], room_bytes: i
         if room_bytes < 0:
             whole = [name for name in ("report.html", "report.json") if name in report.files]
             where = f": see {' or '.join(whole)}" if whole else ""
-            return [*lines, "", f"and {len(rows) - place_} more{where}"], 0
+            return [*lines, "", f"and {len(rows) - place_:,} more{where}"], 0
         lines.append(line)
     return lines, room_bytes
 

@@ -22,7 +22,8 @@ def plain_text(report: Report) -> str:
     """Write a report as plain text."""
     parts = [report.summary, report.commit, report.machine, ""]
     if report.table:
-        parts += [*_aligned(report.columns, [row.texts for row in report.table]), "", report.footnote, ""]
+        parts += [*_aligned(report.columns, [row.texts for row in report.table]), ""]
+        parts += [report.footnote, ""] if report.footnote else []
     for title, lines in report.side_by_side.items():
         parts += [title, *(f"  {line}" for line in lines), ""]
     if report.problems:

@@ -11,6 +11,7 @@ from jarvisperf.report.hosting import commit_link, hosting_of
 from jarvisperf.report.html.change_pictures import SIGNS
 from jarvisperf.report.html.plain import PairPanel, pair_panels, plain_sections
 from jarvisperf.report.html.sections import Section, compared_sections
+from jarvisperf.report.shared.headline import over_words
 from jarvisperf.report.shared.table import SEVERITY, shown_verdict_of, verdict_of
 from jarvisperf.runs.machine import differing, machine_facts
 
@@ -126,7 +127,7 @@ def _headline(findings: Findings, counts: Mapping[Outcome, int], at_threshold: i
         if counts["left out"] == total:
             return f"Nothing was measured: the change affects none of {_benchmarks(total)}"
         return _comparison_headline(total, counts, at_threshold)
-    words = [f"{_benchmarks(total - counts['error'] - counts['skipped'])} measured"]
+    words = [f"{_benchmarks(total - counts['error'] - counts['skipped'])} measured{over_words(counts['regressed'])}"]
     words += [f"{counts[verdict]:,} {word}" for verdict, word in WITHOUT_FIGURES.items() if counts[verdict]]
     return ", ".join(words)
 

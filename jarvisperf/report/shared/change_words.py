@@ -62,6 +62,8 @@ def change_words(ratio: float, unit: str, interval: tuple[float, float] | None =
         return ChangeWords(change, f"{first} to {last}", _signed(low, high, decimals, is_factor=is_factor))
     small, large = sorted(interval, key=_factor)
     least, most = (_size(end, decimals, is_factor=is_factor) for end in (small, large))
+    if math.isinf(_amount(small, is_factor=is_factor)):
+        return ChangeWords(change)  # "infinitely faster" says it all
     if math.isinf(_amount(large, is_factor=is_factor)):
         words = f"at least {least}"
     elif least == most:

@@ -38,23 +38,28 @@ def counted(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
+def over_words(count: int) -> str:
+    """Say how many of the measured benchmarks exceed an absolute limit; without a comparison, only these regress."""
+    return f" ({count:,} over the limit)" if count else ""
+
+
 def _recording(findings: Findings) -> str:
     found = Counter(verdict_of(finding) for finding in findings.benchmarks)
     failed, skipped = found["error"], found["skipped"]
     measured = len(findings.benchmarks) - failed - skipped
-    words = [f"{counted(measured, 'benchmark')} measured"]
-    words += [f"{number} {word}" for number, word in ((failed, "failed"), (skipped, "skipped")) if number]
+    words = [f"{counted(measured, 'benchmark')} measured{over_words(found['regressed'])}"]
+    words += [f"{number:,} {word}" for number, word in ((failed, "failed"), (skipped, "skipped")) if number]
     return f"{', '.join(words)}, nothing compared"
 
 
 def _comparison(findings: Findings) -> str:
     found = Counter(map(shown_verdict_of, findings.benchmarks))
-    words = [f"{found['regressed']} of {len(findings.benchmarks)} regressed"]
-    words += [f"{found[AT_THRESHOLD]} {AT_THRESHOLD}"] if found[AT_THRESHOLD] else []
-    words += [f"{found[verdict]} {verdict}" for verdict in SEVERITY if verdict != "regressed" and found[verdict]]
+    words = [f"{found['regressed']:,} of {len(findings.benchmarks):,} regressed"]
+    words += [f"{found[AT_THRESHOLD]:,} {AT_THRESHOLD}"] if found[AT_THRESHOLD] else []
+    words += [f"{found[verdict]:,} {verdict}" for verdict in SEVERITY if verdict != "regressed" and found[verdict]]
     if findings.mode == "baseline":
         again = sum(any(metric.via == "lockstep" for metric in one.metrics.values()) for one in findings.benchmarks)
-        words[-1] += f" ({again} measured again in lockstep)" if again else ""
+        words[-1] += f" ({again:,} measured again in lockstep)" if again else ""
     return ", ".join(words)
 
 

@@ -103,8 +103,9 @@ class Report:
 
     @cached_property
     def footnote(self) -> str:
-        """The meaning of the columns."""
-        return table.footnote(self.findings, self.columns)
+        """The meaning of the columns; empty if no benchmark has figures."""
+        has_figures = any(row.metric is not None and row.metric.head is not None for row in self.table)
+        return table.footnote(self.findings, self.columns) if has_figures else ""
 
     @cached_property
     def rows_by_id(self) -> dict[str, list[MetricRow]]:

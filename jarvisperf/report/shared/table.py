@@ -33,11 +33,12 @@ SEVERITY: tuple[Outcome, ...] = (
     "left out",
 )
 
-RECORD_COLUMNS = ("group", "benchmark", "metric", "median", "spread", "ops/s", "samples", "before/after")
+RECORD_COLUMNS = ("group", "benchmark", "metric", "median", "limit", "spread", "ops/s", "samples", "before/after")
 COMPARE_COLUMNS = ("group", "benchmark", "metric", "base", "head", "change", "95% interval", "threshold", "verdict")
 BASELINE_COLUMNS = (*COMPARE_COLUMNS, "via")
 LEFT_ALIGNED = frozenset({"group", "benchmark", "metric", "verdict", "via"})
 RECORDED = {
+    "limit": "limit: exceeded if the median is above the test's absolute limit.",
     "spread": "spread: width of the middle half of the samples, as a share of the median.",
     "before/after": "before/after: the uncached or naive counterpart divided by this one, measured in turns, with its "
     "95% interval; not in turns: divided medians; single: calls are too long to repeat.",
@@ -102,6 +103,7 @@ def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFindi
         "benchmark": shown,
         "metric": name,
         "median": units.quantity(head.median, metric.unit) if head else NOTHING,
+        "limit": "exceeded" if metric.base is None and metric.verdict == "regressed" else NOTHING,
         "spread": units.percent(head.iqr / head.median) if head and head.samples > 1 and head.median else NOTHING,
         "ops/s": digits(head.per_second) if head and metric.unit == SECONDS.symbol else NOTHING,
         "samples": f"{head.samples:,}" if head else NOTHING,

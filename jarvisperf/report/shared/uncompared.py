@@ -52,7 +52,7 @@ def not_compared(findings: Findings, names: Mapping[str, str]) -> list[NotCompar
 
 def listed(names: Sequence[str]) -> str:
     """Return a few names, or how many benchmarks there are."""
-    return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} benchmarks"
+    return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names):,} benchmarks"
 
 
 def left_out_line(findings: Findings) -> str:
@@ -81,7 +81,7 @@ def unexecuted_line(findings: Findings) -> str:
     if spots is None or not spots.unexecuted:
         return ""
     count = len(spots.unexecuted)
-    which = "1 changed function is" if count == 1 else f"{count} changed functions are"
+    which = "1 changed function is" if count == 1 else f"{count:,} changed functions are"
     part = "" if findings.shard is None else " of this part of the suite"
     unseen = "" if spots.is_complete else " (what runs in other processes or threads cannot be seen)"
     return f"{which} not executed by any benchmark{part}{unseen}"
@@ -91,4 +91,4 @@ def unexecuted_functions(findings: Findings) -> list[str]:
     """List these functions with their places."""
     spots = findings.blind_spots.unexecuted if findings.blind_spots is not None else ()
     lines = [visible(f"{one.function} ({one.file}:{one.line}), {one.difference}") for one in spots[:MOST_UNEXECUTED]]
-    return lines + ([f"and {len(spots) - len(lines)} more"] if len(spots) > len(lines) else [])
+    return lines + ([f"and {len(spots) - len(lines):,} more"] if len(spots) > len(lines) else [])

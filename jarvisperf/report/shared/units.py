@@ -6,6 +6,8 @@ import sys
 
 from jarvisperf.measure.metrics.units import MOST_READABLE, digits, unit_of
 
+LEAST_WITH_ONE_DECIMAL = 0.0005
+
 
 def quantity(value: float, unit: str) -> str:
     """Format a metric's value, given its unit's symbol."""
@@ -29,7 +31,9 @@ def times(ratio: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share: 0.0123 is ``1.2%``."""
+    """Write a share: 0.0123 is ``1.2%``. A small one keeps a digit: only 0 is ``0.0%``."""
+    if 0 < abs(share) < LEAST_WITH_ONE_DECIMAL:
+        return f"{share * 100:.1g}%"
     if abs(share) < 10:
         return f"{share * 100:.1f}%"
     return f"{share * 100:,.0f}%" if abs(share) < MOST_READABLE else f"{digits(share * 100)}%"

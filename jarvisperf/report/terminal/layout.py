@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jarvisperf.report.findings.model import Mode
 
 GAP = "  "
+NAME = "benchmark"  # the title above the names, which may all be shorter
 BAR = "within threshold?"
 INTERVAL = "95% interval"
 CHANGE_OF_CHANGED = "change, interval"  # the interval only where something changed
@@ -54,7 +55,7 @@ def layout_of(rows: Sequence[Cells], width: int, indent: int, mode: Mode) -> Tab
         indent: The columns before a name.
         mode: What the run was compared with.
     """
-    longest = max(cell_len(row["benchmark"]) for row in rows)
+    longest = max(cell_len(text) for text in (NAME, *(row["benchmark"] for row in rows)))
     shortest = SHORTEST_NAME_COLUMNS if width >= NARROW_COLUMNS else SHORTEST_ON_NARROW_COLUMNS
     distinct = max(shortest, min(_distinct_columns([row["benchmark"] for row in rows]), DISTINCT_COLUMNS))
     layout = TableLayout((), width, 0)
@@ -117,7 +118,7 @@ def _comparing(rows: Sequence[Cells], width: int, mode: Mode) -> Iterator[tuple[
 def _recording(rows: Sequence[Cells]) -> Iterator[tuple[tuple[str, ...], int]]:
     """Yield the columns of a run that was compared with nothing, all of them first."""
     metric = ("metric",) if len({row["metric"] for row in rows} - {NOTHING}) > 1 else ()
-    order = ("median", "before/after", "spread", "ops/s", "samples")
+    order = ("median", "limit", "before/after", "spread", "ops/s", "samples")
     known = [name for name in order if name == "median" or any(row[name] != NOTHING for row in rows)]
     for count in range(len(known), 0, -1):
         yield (*metric, *known[:count]), 0

@@ -102,7 +102,7 @@ def render(
         (report.unexecuted, report.unexecuted_functions),
     ):
         if line:
-            more = f", and {len(named) - MOST_NAMED} more in the report" if len(named) > MOST_NAMED else ""
+            more = f", and {len(named) - MOST_NAMED:,} more in the report" if len(named) > MOST_NAMED else ""
             show(f"{line}: {', '.join(named[:MOST_NAMED])}{more}")
     for text, style in notes:
         show(text, style)
@@ -125,9 +125,9 @@ def _show_table(
     for line in table.lines:
         console.print(line, soft_wrap=True)
     if left_out:
-        show(f"and {left_out} more that are {_words(findings)}: the report has them all")
+        show(f"and {left_out:,} more that are {_words(findings)}: the report has them all")
     console.print()
-    meaning = legend(findings, table.columns, unicode=unicode)
+    meaning = legend(findings, table.columns, unicode=unicode) if report.footnote else ""
     if meaning:
         show(meaning, "dim")
     return table.columns
@@ -144,7 +144,7 @@ def _again(report: Report) -> list[str]:
     ]
     if not again:
         return []
-    more = f" and {len(again) - MOST_NAMED} more" if len(again) > MOST_NAMED else ""
+    more = f" and {len(again) - MOST_NAMED:,} more" if len(again) > MOST_NAMED else ""
     return [f"Measured again in lockstep: {', '.join(again[:MOST_NAMED])}{more}."]
 
 

@@ -18,6 +18,7 @@ from jarvisperf.report.terminal.layout import (
     CHANGE_OF_CHANGED,
     GAP,
     LEFT,
+    NAME,
     SIGN,
     column_width,
     layout_of,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from jarvisperf.report.terminal.layout import Cells, TableLayout
 
 INDENT = "  "
+NO_GROUP = "no group"
 CHANGED = frozenset({"regressed", "improved"})
 GROUP_STYLE = "bold cyan"
 STYLES = {
@@ -82,15 +84,18 @@ def table_of(report: Report, shown: list[BenchmarkFinding], columns: int, *, uni
     indent = INDENT if has_groups else ""
     layout = layout_of(rows, columns, len(indent), report.findings.mode)
     whole = list(dict.fromkeys(row["benchmark"] for row in rows))
-    names = shortened(whole, layout.name_columns, "…" if unicode else "...")
+    ellipsis = "…" if unicode else "..."
+    names = shortened(whole, layout.name_columns, ellipsis)
     short = dict(zip(whole, names, strict=True))
     for row, line in zip(found, rows, strict=True):
         line[BAR] = interval_bar(row.metric, unicode=unicode, width=layout.bar_columns) if row.metric else ""
     widths = {name: column_width(rows, name, layout.bar_columns) for name in layout.columns}
-    name_width = max(len("benchmark"), *map(cell_len, names))
-    header = [f"{indent}{_padded('benchmark', name_width, left=True)}"]
+    name_width = max(map(cell_len, (NAME, *names)))
+    header = [f"{indent}{_padded(NAME, name_width, left=True)}"]
     header += [_padded(title(name, layout.bar_columns), widths[name], left=name in LEFT) for name in layout.columns]
-    lines = [Text(GAP.join(header), style="bold"), *_body(rows, layout, widths, short, indent, name_width)]
+    whole = list(dict.fromkeys(row["group"] for row in rows)) if has_groups else []
+    groups = dict(zip(whole, shortened(whole, columns, ellipsis), strict=True)) | {NOTHING: NO_GROUP}
+    lines = [Text(GAP.join(header), style="bold"), *_body(rows, layout, widths, short, groups, indent, name_width)]
     return TerminalTable(lines, layout.columns)
 
 
@@ -99,6 +104,7 @@ def _body(
     layout: TableLayout,
     widths: Mapping[str, int],
     short: Mapping[str, str],
+    groups: Mapping[str, str],
     indent: str,
     name_width: int,
 ) -> Iterator[Text]:
@@ -107,7 +113,7 @@ def _body(
     for row in rows:
         if indent and row["group"] != group:
             group = row["group"]
-            yield Text("no group" if group == NOTHING else group, style=GROUP_STYLE)
+            yield Text(groups[group], style=GROUP_STYLE)
         is_same, name = row["benchmark"] == name, row["benchmark"]
         shown = "" if is_same else short[name]  # the name stands on the first of its metrics
         line = Text(f"{indent}{_padded(shown, name_width, left=True)}")

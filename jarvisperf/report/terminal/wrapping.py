@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 INDENT = "  "
 LONGEST_LABEL = "SKIPPED "  # a test id stays on the line of the word that introduces it
-_GLUED = re.compile(r"(?<=[\d%]) (?=[^\W\d])")  # "3.78 µs", "41% slower", "3 benchmarks"
+_GLUED = re.compile(
+    r"(?<=[\d%]) (?=[^\W\d])"  # "3.78 µs", "41% slower", "3 benchmarks"
+    r"|(?<=[\d%x] to) (?=[-+<]?\d)"  # "38 to 43%": the unit stands with the second number only
+    r"|(?<=[│|●━o=]) (?=(?:threshold|change|95%))"  # a mark and its meaning
+)
 _GLUE = "\ue000"  # a character for private use, which no text of ours contains
 
 
