@@ -157,12 +157,13 @@ class MeasuringHarness:
         """Time a target by a plan; the result is that of its first call."""
         from jarvisperf.measure.sampling import measure
 
-        seconds, result = target.timed_call()
-        if seconds > plan.budget_seconds and not target.has_own_clock and self.tell_long is not None:
-            # One call to warm up, one to calibrate, then the samples.
-            self.tell_long(record.id, seconds, seconds * (2 + min(plan.min_samples, plan.max_samples or math.inf)))
-        with self._beside_yardstick(record), capture_aside():
-            samples = measure(target, plan)
+        with record.watching_target():
+            seconds, result = target.timed_call()
+            if seconds > plan.budget_seconds and not target.has_own_clock and self.tell_long is not None:
+                # One call to warm up, one to calibrate, then the samples.
+                self.tell_long(record.id, seconds, seconds * (2 + min(plan.min_samples, plan.max_samples or math.inf)))
+            with self._beside_yardstick(record), capture_aside():
+                samples = measure(target, plan)
         self._note_time(record, samples)
         return result, samples
 
@@ -174,7 +175,7 @@ class MeasuringHarness:
             if self.tell_rounds is not None:
                 self.tell_rounds(record.id, seconds * (warmup_rounds + rounds - 1))
 
-        with self._beside_yardstick(record), capture_aside(replay=True):
+        with record.watching_target(), self._beside_yardstick(record), capture_aside(replay=True):
             result, samples = measure_rounds(target, rounds, warmup_rounds, tell_first)
         self._note_time(record, samples)
         return result, samples
@@ -183,9 +184,10 @@ class MeasuringHarness:
         """Measure targets in turns, in forked copies of this process if possible; the test's time is their sum."""
         from pytest_jarvisperf.measuring.comparing import compare_targets
 
-        seconds, results = together.timed_call()
-        with self._beside_yardstick(record), capture_aside():
-            compared = compare_targets(together.targets, plan, seconds)
+        with record.watching_target():
+            seconds, results = together.timed_call()
+            with self._beside_yardstick(record), capture_aside():
+                compared = compare_targets(together.targets, plan, seconds)
         record.side_by_side = compared.found
         record.note(compared.note)
         record.metrics[TIME.name] = TIME.metric(compared.rounds, CLOCK, 1)
@@ -194,10 +196,11 @@ class MeasuringHarness:
     def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
         """Measure a metric on a few single calls; the result is that of a call before them."""
         assert isinstance(kind.measurement, OfSingleCalls)  # noqa: S101  # the caller looked
-        result = target.call()
-        methods = kind.measurement.methods()
-        with capture_aside():
-            calls = [_timed(kind.measurement, target, methods) for _ in range(SINGLE_CALLS)]
+        with record.watching_target():
+            result = target.call()
+            methods = kind.measurement.methods()
+            with capture_aside():
+                calls = [_timed(kind.measurement, target, methods) for _ in range(SINGLE_CALLS)]
         record.call_seconds = max(record.call_seconds, min(seconds for seconds, _ in calls))
         _note(record, kind, methods, [values for _, values in calls])
         return result
@@ -208,7 +211,7 @@ class MeasuringHarness:
 
         measurement = kind.measurement
         assert isinstance(measurement, OfProcesses)  # noqa: S101  # the caller looked
-        with self._beside_yardstick(record):
+        with record.watching_target(), self._beside_yardstick(record):
             values = measure_processes(command, budget_seconds, measurement.values)
         _note(record, kind, measurement.methods, values)
 

@@ -82,10 +82,10 @@ class BenchmarkRecord:
 
     @contextmanager
     def watching_target(self) -> Iterator[None]:
-        """Record what calls of the target raise, because the test may catch it."""
+        """Record what calls of the target raise, because the test may catch it; even an exit, or a cancellation."""
         try:
             yield
-        except Exception as error:
+        except BaseException as error:
             first = str(error).strip().partition("\n")[0]
             self.raised = as_text(f"{type(error).__name__}: {first}" if first else type(error).__name__)
             raise

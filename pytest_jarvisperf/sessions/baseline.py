@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.sessions.lockstep import LockstepSession
     from pytest_jarvisperf.sessions.stored_runs import StoredRuns
 
-SELECTING_OPTIONS = ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob")
+NARROWING_OPTIONS = ("lf", "stepwise", "ignore", "ignore_glob")  # pytest may not even collect the others
+DESELECTING_OPTIONS = {"-k": "keyword", "-m": "markexpr", "--deselect": "deselect"}
 ALLOWED = "--jarvis-allow-missing allows that"
 
 
@@ -77,6 +78,7 @@ class BaselineSession:
         self._lockstep: Comparison | None = None
         self._direct: LockstepSession | None = None
         self._outlook: str | None = None
+        self._shares_nothing = False
         self.run: Run | None = None
         self.findings: Findings | None = None
         self.warnings: list[str] = list(stored.warnings)
@@ -84,8 +86,8 @@ class BaselineSession:
 
     @property
     def compared(self) -> bool:
-        """Whether there was something to compare with."""
-        return self.findings is not None
+        """Whether there was something to compare with: stored runs, and in them what was measured here."""
+        return self.findings is not None and not self._shares_nothing
 
     def pytest_report_header(self) -> list[str]:
         """Announce what this run is compared with."""
@@ -250,6 +252,7 @@ class BaselineSession:
         if self._lockstep is not None and not trusted:
             self.problems.append(f"this run cannot be trusted: {self._lockstep.control}")
         self.findings = baseline_findings(run, baseline, screened, judged, trusted=trusted)
+        self._look_for_common_figures(self.findings, stored)
         failures = {}
         for finding in self.findings.benchmarks:
             text = self._failure(finding, baseline)
@@ -295,21 +298,57 @@ class BaselineSession:
         self, session: pytest.Session, run: Run, screened: dict[str, Screened], *, stopped: bool
     ) -> list[str]:
         """Find benchmarks that head had a reason not to measure: they were not requested, or were skipped."""
+        from jarvisperf.report.shared.uncompared import listed
         from jarvisperf.runs.bounds import bounded_id
 
         option = self._config.option
         measured = {benchmark.id for benchmark in run.benchmarks}
         absent = [name for name in screened if name not in measured]
-        selecting = any(getattr(option, name, None) for name in SELECTING_OPTIONS)
-        if stopped or selecting or any("::" in word for word in self._config.args):
+        if stopped or any(getattr(option, name, None) for name in NARROWING_OPTIONS):
+            return absent
+        if any("::" in word for word in self._config.args):
             return absent
         here = (item.nodeid for item in session.items if is_benchmark(item))
         there = {bounded_id(name) for name in (*here, *self._found.ids, *self._deselected)}
         asked = [place.resolve() for place in ArmPaths(self._config, self._config.rootpath).asked_places()]
         places = {name: (self._config.rootpath / name.partition("::")[0]).resolve() for name in absent}
-        return [
+        known = [
             name for name in absent if name in there or not any(places[name].is_relative_to(place) for place in asked)
         ]
+        given = [flag for flag, name in DESELECTING_OPTIONS.items() if getattr(option, name, None)]
+        gone = [name for name in absent if name not in known and not name.startswith(tuple(option.deselect or ()))]
+        if given and gone:
+            self.warnings.append(
+                f"{listed(gone)}: in the baseline but not in head; whether {given[0]} would have selected "
+                f"{'it' if len(gone) == 1 else 'them'} is unknown, so this does not count as missing"
+            )
+        return absent if given else known
+
+    def _look_for_common_figures(self, findings: Findings, stored: Sequence[Run]) -> None:
+        """Report that nothing was compared if the stored runs have no figure of what was measured here.
+
+        Their ids then often begin in another root folder. New benchmarks may be selected on their own, though: it is
+        enough if the stored runs have one of those that were left out.
+        """
+        from jarvisperf.runs.bounds import bounded_id
+
+        here = [one for one in findings.benchmarks if any(metric.head for metric in one.metrics.values())]
+        if not here or any(metric.base and metric.head for one in here for metric in one.metrics.values()):
+            return
+        there = list(dict.fromkeys(benchmark.id for run in stored for benchmark in run.benchmarks))
+        if {bounded_id(name) for name in self._deselected}.intersection(there):
+            return
+        name = self._stored.runs[0].name
+        benchmarks = "the benchmark" if len(here) == 1 else f"any of the {len(here)} benchmarks"
+        text = (
+            f"nothing was compared: the baseline {name!r} has no figure of {benchmarks} measured here "
+            f"({here[0].id}); it has figures of {there[0]}: use its root folder and its --jarvis-metrics"
+        )
+        if self._options.allows_missing:
+            self.warnings.append(text)
+        else:
+            self._shares_nothing = True
+            self.problems.append(f"{text}, or store a new baseline; {ALLOWED}")
 
     def _confirm(self, undecided: Sequence[str], baseline: Run, *, stopped: bool) -> dict[str, BenchmarkFinding]:
         """Measure again in lockstep against the baseline's commit, if possible."""
@@ -372,7 +411,7 @@ class BaselineSession:
             if metric.verdict not in bad:
                 continue
             if metric.verdict == "missing":
-                lines.append(f"{name} missing: it exists in the baseline {baseline.name!r} but not in head; {ALLOWED}")
+                lines.append(_missing_line(name, finding, baseline, ",".join(self._options.metrics)))
             else:
                 lines.append(f"{figures(name, metric, limits.get(name))}, by {metric.via}")
         return "\n".join(lines) or None
@@ -389,6 +428,16 @@ class BaselineSession:
                 one for one in report.user_properties if one[0] not in names
             ]  # the figures of before it was judged
             report.user_properties = [*others, *ours]
+
+
+def _missing_line(name: str, finding: BenchmarkFinding, baseline: Run, asked: str) -> str:
+    measured = [other for other, metric in finding.metrics.items() if metric.head]
+    if not measured:
+        return f"{name} missing: it exists in the baseline {baseline.name!r} but not in head; {ALLOWED}"
+    return (
+        f"{name} missing: the baseline {baseline.name!r} has it, but this run measured only {', '.join(measured)}, "
+        f"with --jarvis-metrics {asked}; {ALLOWED}"
+    )
 
 
 def _renamed(benchmark: Benchmark, files: Mapping[str, str]) -> Benchmark:

@@ -13,7 +13,7 @@ from pytest_jarvisperf.measuring.stash_keys import elsewhere_key, record_key, sp
 from pytest_jarvisperf.sessions.outputs import joined_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from jarvisperf.report.findings.model import BenchmarkFinding, Findings
     from jarvisperf.report.findings.pairs import MeasuredPairs
@@ -270,7 +270,9 @@ class BenchSession:
         address = self._options.repository
         if address is None:
             address = repository_address(self._config.rootpath, os.environ)
-        findings = completed(findings, lines=lines, profiles=profiles, limits=self._recording.limits, notes=notes)
+        limits = self._recording.limits
+        self._messages.warnings += joined_notes(_unchecked_limits(findings, limits))
+        findings = completed(findings, lines=lines, profiles=profiles, limits=limits, notes=notes)
         return msgspec.structs.replace(
             findings,
             shard=str(self._options.shard) if self._options.shard else None,
@@ -279,6 +281,19 @@ class BenchSession:
             interrupted=findings.interrupted or self._interrupted,
             repository=address or None,
         )
+
+
+def _unchecked_limits(findings: Findings, limits: Mapping[str, Mapping[str, float]]) -> dict[str, list[str]]:
+    """Return, by benchmark id, which absolute limits say nothing because the test does not measure their metric."""
+    return {
+        finding.id: [
+            f"max_{name} was not checked: the test measured only {', '.join(finding.metrics)}"
+            for name in limits.get(finding.id, {})
+            if name not in finding.metrics
+        ]
+        for finding in findings.benchmarks
+        if finding.metrics
+    }
 
 
 def _why_not_measured(findings: Findings) -> str:

@@ -366,6 +366,23 @@ def test_what_was_not_asked_for_is_not_missing(saved_two: Project, words: tuple[
     assert {name: verdict for name, (verdict, _) in saved_two.verdicts.items()} == {"test_work": "unchanged"}
 
 
+def test_a_benchmark_that_is_gone_is_told_where_selecting_leaves_open_whether_it_was_asked_for(saved_two: Project):
+    (saved_two.root / "benchmarks" / "test_other.py").unlink()
+    result = saved_two.run("--jarvis-compare=main", CLEAR, "-m", "not slow")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        ["jarvisperf: benchmarks/test_other.py::test_other: in the baseline but not in head; whether -m would have*"]
+    )
+
+
+def test_a_metric_that_was_not_asked_for_is_missing_for_that_reason(saved: Project):
+    result = saved.run("--jarvis-compare=main", "--jarvis-metrics=memory")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["time missing: the baseline 'main' has it, but this run measured only memory, with --jarvis-metrics memory;*"]
+    )
+
+
 def test_a_skipped_benchmark_is_not_missing(saved_two: Project):
     saved_two.write("benchmarks/test_other.py", f"import pytest\n@pytest.mark.skip\n{OTHER}")
     result = saved_two.run("--jarvis-compare=main", CLEAR)
@@ -421,6 +438,25 @@ def test_a_new_benchmark_passes(saved: Project):
     saved.write("benchmarks/test_other.py", OTHER)
     assert saved.run("--jarvis-compare=main", CLEAR).ret == 0
     assert saved.verdicts["test_other"] == ("new", None)
+
+
+def test_new_benchmarks_that_were_selected_on_their_own_pass(saved: Project):
+    saved.write("benchmarks/test_other.py", OTHER)
+    assert saved.run("--jarvis-compare=main", "-k", "other").ret == 0
+    assert saved.verdicts == {"test_other": ("new", None)}
+
+
+def test_a_comparison_in_which_the_baseline_has_none_of_the_benchmarks_is_not_green(saved: Project):
+    saved.write("elsewhere/test_other.py", OTHER)
+    words = ("--jarvis-compare=main", "elsewhere")
+    result = saved.run(*words)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["jarvisperf: nothing was compared: *(elsewhere/test_other.py::test_other)*test_bench.py::test_work:*"]
+    )
+    allowing = saved.run(*words, "--jarvis-allow-missing")
+    assert allowing.ret == 0
+    allowing.stdout.fnmatch_lines(["jarvisperf: nothing was compared: *"])
 
 
 def test_a_failing_benchmark_fails_once_and_x_stops_at_it(saved: Project):
@@ -540,6 +576,14 @@ def test_an_absolute_limit_holds_in_every_mode(saved: Project, words: tuple[str,
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["time: * is over the limit of 1.000 ns"])
     assert saved.verdicts["test_work"][0] == "regressed"
+
+
+def test_an_absolute_limit_of_a_metric_that_the_test_does_not_measure_is_not_silent(project: Project):
+    limited = "import pytest\n@pytest.mark.jarvis_threshold(max_memory='1B')\ndef"
+    project.write("benchmarks/test_bench.py", BENCH.replace("def", limited))
+    result = project.run()
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*test_work: max_memory was not checked: the test measured only time"])
 
 
 def test_a_lockstep_run_is_saved_with_heads_figures_and_the_command_line_goes_before_the_ini_file(saved: Project):

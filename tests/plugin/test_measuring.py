@@ -301,6 +301,56 @@ def test_a_test_that_passes_without_measuring_anything_fails_and_says_why(pytest
     result.stdout.fnmatch_lines(["FAILED *::test_unused*nothing was measured*"])
 
 
+def test_whatever_a_test_caught_from_whichever_call_is_said(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        import asyncio, itertools, sys
+        import pytest
+
+        def later(exception=ZeroDivisionError):
+            calls = itertools.count()
+            def work():
+                if next(calls) == 2: raise exception("late")
+            return work
+
+        def test_exit(jarvis_bench):
+            with pytest.raises(SystemExit): jarvis_bench(sys.exit, "stop")
+
+        def test_later(jarvis_bench):
+            with pytest.raises(ZeroDivisionError): jarvis_bench(later())
+
+        def test_rounds(benchmark):
+            with pytest.raises(ZeroDivisionError): benchmark.pedantic(later(), rounds=9)
+
+        def test_memory(jarvis_bench):
+            with pytest.raises(ZeroDivisionError): jarvis_bench.memory(later())
+
+        def test_startup(jarvis_bench):
+            with pytest.raises(Exception): jarvis_bench.startup([sys.executable, "-c", "1 / 0"])
+
+        def test_cancelled(jarvis_bench):
+            async def cancel():
+                started = asyncio.Event()
+                async def work():
+                    started.set()
+                    await asyncio.Event().wait()
+                measuring = asyncio.ensure_future(jarvis_bench(work))
+                await started.wait()
+                measuring.cancel()
+                with pytest.raises(asyncio.CancelledError): await measuring
+            asyncio.run(cancel())
+        """
+    )
+    result = pytester.runpytest_subprocess(*QUICKLY)
+    result.assert_outcomes(failed=6)
+    errors = {name: entry["error"] for name, entry in report_of(pytester)["benchmarks"].items()}
+    prefix, suffix = "nothing was measured: the target raised ", ", and the test caught it; "
+    raised = {name: error.removeprefix(prefix).partition(suffix)[0] for name, error in errors.items()}
+    assert raised.pop("test_startup").startswith("ProcessFailedError: ")
+    late = dict.fromkeys(("test_later", "test_rounds", "test_memory"), "ZeroDivisionError: late")
+    assert raised == {"test_exit": "SystemExit: stop", "test_cancelled": "CancelledError", **late}
+
+
 def test_no_tests_at_all_is_not_green(pytester: pytest.Pytester):
     assert pytester.runpytest_subprocess(*QUICKLY).ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
