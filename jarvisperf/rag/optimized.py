@@ -17,6 +17,7 @@ from jarvisperf.rag.answers.query_cache import QueryCache, ServedAnswer, cache_g
 from jarvisperf.rag.build import home_of, vectors_file
 from jarvisperf.rag.embedding.background import BackgroundEmbedder
 from jarvisperf.rag.embedding.cache import EmbeddingCache
+from jarvisperf.rag.embedding.documents import query_vector
 from jarvisperf.rag.embedding.protocol import embedder_for
 from jarvisperf.rag.embedding.sentence_transformer import SentenceTransformerEmbedder
 from jarvisperf.rag.paths import absolute_path
@@ -578,7 +579,7 @@ class OptimizedRAG:
             ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
         """
         self._check_open()
-        vector = self._embedder.embed_query(_WARM_UP_TEXT)
+        vector = query_vector(self._embedder.embed_query(_WARM_UP_TEXT))
         if not self._store.is_empty():
             self._store.query(vector.reshape(1, -1), 1)
 
