@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jarvisperf.rag.paths import absolute_path
 from jarvisperf.settings import needed_folder, read_settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jarvisperf.rag.store.generation import Home
     from jarvisperf.rag.store.server.options import ServerOptions
 
@@ -66,12 +68,12 @@ def vectors_file(
         return None
     if embedding_cache is True:
         folder = _cache_folder() if chroma_url is not None else _folder(path)
-        return folder.expanduser().resolve() / _VECTORS_FILE
+        return absolute_path(folder) / _VECTORS_FILE
     if not isinstance(embedding_cache, str | os.PathLike):
         raise TypeError(f"embedding_cache is {embedding_cache!r}: give a file, True or False")
     if not os.fspath(embedding_cache):
         raise ValueError("embedding_cache is '': give a file, True or False")
-    return Path(embedding_cache).expanduser().resolve()
+    return absolute_path(embedding_cache)
 
 
 def _cache_folder() -> Path:
@@ -85,4 +87,4 @@ def _folder(path: str | os.PathLike[str] | None) -> Path:
         raise TypeError(f"path is {path!r}: give a folder")
     if path == "":
         raise ValueError("path is '': give a folder ('.' is the working folder), or None for the configured one")
-    return Path(path)
+    return absolute_path(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jarvisperf.rag.ingest.metadata import checked_metadata
@@ -130,11 +129,8 @@ class Editor:
         return [key for key in named if key in passing]
 
     def _of_source(self, source: str) -> Iterable[str]:
-        """Return the ids of a source's passages; a path stands for the file's absolute path."""
-        found = self._store.marks_of_source(source, "")
-        if found or "\0" in source:
-            return found
-        return self._store.marks_of_source(str(Path(source).expanduser().resolve()), "")
+        """Return the ids of a source's passages, the same that a filter on it finds."""
+        return self._store.ids(selection_of({"source": source}, None))
 
 
 def _stored(key: str, text: str, metadata: Mapping[str, Any]) -> StoredPassage:

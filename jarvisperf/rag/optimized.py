@@ -7,7 +7,6 @@ import logging
 import os
 import threading
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
 
 from jarvisperf.checks import number, seconds, whole_number
@@ -18,8 +17,10 @@ from jarvisperf.rag.answers.query_cache import QueryCache, ServedAnswer, cache_g
 from jarvisperf.rag.build import home_of, vectors_file
 from jarvisperf.rag.embedding.background import BackgroundEmbedder
 from jarvisperf.rag.embedding.cache import EmbeddingCache
+from jarvisperf.rag.embedding.documents import query_vector
 from jarvisperf.rag.embedding.protocol import embedder_for
 from jarvisperf.rag.embedding.sentence_transformer import SentenceTransformerEmbedder
+from jarvisperf.rag.paths import absolute_path
 from jarvisperf.rag.results import Context, SearchResults
 from jarvisperf.rag.search.footprint import Computed
 from jarvisperf.rag.search.keywords import KeywordIndex
@@ -420,7 +421,7 @@ class OptimizedRAG:
         """
         self._check_open()
         given: Any = paths
-        if isinstance(paths, str | os.PathLike) and Path(paths).expanduser().is_dir():
+        if isinstance(paths, str | os.PathLike) and absolute_path(paths).is_dir():
             given = [paths]
         several = _several("paths", given)
         return self._added(lambda ingestor: ingestor.add_files(several, show_progress, keep_missing=keep_missing))
@@ -528,6 +529,7 @@ class OptimizedRAG:
 
         Raises:
             TypeError: One path is given instead of several.
+            ValueError: A path cannot be one: a link to itself, the home of an unknown user, or a name with a NUL.
             OSError: A folder cannot be listed.
             MissingPackageError: The reader for a type of file is not installed.
             StoreError: The store cannot be opened.
@@ -535,7 +537,7 @@ class OptimizedRAG:
         from jarvisperf.rag.ingest.verification import differences
 
         self._check_open()
-        places = [Path(path).expanduser().resolve() for path in _several("paths", paths)]
+        places = [absolute_path(path) for path in _several("paths", paths)]
         return list(differences(self._store, self._embedder, self._limits().current(), places))
 
     def resplit(self) -> AddReport:
@@ -577,7 +579,7 @@ class OptimizedRAG:
             ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
         """
         self._check_open()
-        vector = self._embedder.embed_query(_WARM_UP_TEXT)
+        vector = query_vector(self._embedder.embed_query(_WARM_UP_TEXT))
         if not self._store.is_empty():
             self._store.query(vector.reshape(1, -1), 1)
 

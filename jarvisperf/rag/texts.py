@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ID_BYTES = 16
+_FRAME_BYTES = 8  # of the length before each part
 
 
 def content_id(text: str, metadata: Mapping[str, Any] | None = None) -> str:
@@ -20,6 +21,8 @@ def content_id(text: str, metadata: Mapping[str, Any] | None = None) -> str:
     passages. The id is the 128-bit BLAKE2b (RFC 7693) of the text in UTF-8, and of the metadata if there is any.
     """
     identified = text.encode()
+    if b"\0" in identified[:_FRAME_BYTES]:
+        identified = framed(text)  # or it could be the framed form of another text with its metadata
     if metadata:
         stored = {name: value for name, value in metadata.items() if value is not None}  # Chroma stores no None
         identified = framed(text, json.dumps(stored, sort_keys=True))
@@ -28,7 +31,7 @@ def content_id(text: str, metadata: Mapping[str, Any] | None = None) -> str:
 
 def framed(*parts: str) -> bytes:
     """Join parts so that different parts never produce the same bytes, by prefixing each with its length."""
-    return b"".join([len(encoded).to_bytes(8, "little") + encoded for encoded in map(str.encode, parts)])
+    return b"".join([len(encoded).to_bytes(_FRAME_BYTES, "little") + encoded for encoded in map(str.encode, parts)])
 
 
 def normalise_query(query: str) -> str:

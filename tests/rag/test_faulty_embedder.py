@@ -14,13 +14,14 @@ class Faulty:
     def __init__(self, embedder):
         self.identity = embedder.identity
         self.fault = lambda rows: rows
+        self.query_fault = lambda row: row
         self._embedder = embedder
 
     def embed_documents(self, texts):
         return self.fault(self._embedder.embed_documents(texts))
 
     def embed_query(self, text):
-        return self.embed_documents([text])[0]
+        return self.query_fault(self.embed_documents([text])[0])
 
 
 def with_nan(rows):
@@ -60,4 +61,28 @@ def test_a_query_whose_vector_is_not_finite_is_refused(make_rag, embedder):
     faulty.fault = with_nan
     for search in (rag.search, rag.search_cached, lambda query: rag.search_many([query])):
         with pytest.raises(ValueError, match="NaN or infinity in 1 of 1 vectors, first in that of 'cats'"):
+            search("cats")
+
+
+@pytest.mark.parametrize("form", [list, lambda row: row.reshape(1, -1), lambda row: row.astype(float)])
+def test_the_vector_of_a_query_may_be_a_list_or_one_row(make_rag, embedder, form):
+    faulty = Faulty(embedder)
+    rag = make_rag(model=faulty)
+    rag.batch_add_texts(["cats purr", "dogs bark", "cats"])
+    asked = [{}, {"hybrid": True, "n_results": 1}, {"diversity": 0.5}]
+    plain = [rag.search("cats purr", **options) for options in asked]
+    faulty.query_fault = form
+    assert [rag.search("cats purr", **options) for options in asked] == plain
+    assert [rag.search_many(["cats purr"], **options)[0] for options in asked] == plain
+    rag.warm_up()
+
+
+@pytest.mark.parametrize("form", [lambda row: row.reshape(2, -1), lambda row: row[:0], lambda row: row[0]])
+def test_what_is_not_one_vector_is_refused_with_its_shape(make_rag, embedder, form):
+    faulty = Faulty(embedder)
+    rag = make_rag(model=faulty)
+    rag.batch_add_texts(["cats"])
+    faulty.query_fault = form
+    for search in (rag.search, rag.search_cached, lambda query: rag.search_many([query])):
+        with pytest.raises(ValueError, match=r"the embedder returned an array of shape \(.*\) for a query"):
             search("cats")

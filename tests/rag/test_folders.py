@@ -146,3 +146,33 @@ def test_verify_names_what_cannot_be_read(rag, docs):
     rag.add_documents(docs)
     (one,) = rag.verify([docs])
     assert "is not UTF-8" in one.unread[0]
+
+
+def test_a_link_that_leads_nowhere_is_a_failure_of_its_own_and_holds_up_no_other_file(rag, docs):
+    rag.add_documents(docs)
+    (docs / "loop.md").symlink_to("loop.md")
+    (docs / "link.md").symlink_to("a.md")
+    (docs / "a.md").unlink()
+    (docs / "new.md").write_text("Fish swim.")
+    found = {Path(one.source).name: (one.missing, one.orphaned) for one in rag.verify([docs])}
+    assert found == {"a.md": (0, 1), "link.md": (0, 0), "loop.md": (0, 0), "new.md": (1, 0)}
+    report = rag.add_documents(docs)
+    assert sorted(Path(failure.path).name for failure in report.failures) == ["link.md", "loop.md"]
+    assert (report.added, report.missing) == (1, (str(docs / "a.md"),))
+    assert names(rag, docs) == ["c.md", "new.md", "sub/b.txt"]
+
+
+def test_verify_counts_the_passages_of_a_named_file_that_is_gone(rag, docs):
+    rag.add_documents(docs)
+    (docs / "a.md").unlink()
+    (one,) = rag.verify([docs / "a.md"])
+    assert one.orphaned == 1
+    assert "is not a file" in one.unread[0]
+
+
+@pytest.mark.parametrize("given", ["~nobody-of-this-name/x", "a\0b"])
+def test_what_cannot_be_a_path_is_refused_by_name(rag, make_rag, given):
+    for call in (lambda: rag.verify([given]), lambda: rag.add_documents(given), lambda: make_rag(path=given)):
+        with pytest.raises((ValueError, TypeError)) as caught:
+            call()
+        assert repr(given) in str(caught.value)

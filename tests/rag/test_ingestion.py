@@ -192,8 +192,8 @@ def test_html_that_is_nested_too_deeply_or_rejected_by_its_parser_stops_no_other
     [
         (5, "path is 5: give the path of a file"),
         (b"a.md", "path is b'a.md': give the path of a file"),
-        ("a\0b.md", r"'a\\x00b.md' is not a file's path"),
-        ("~nosuchuser/a.md", "'~nosuchuser/a.md' is not a file's path"),
+        ("a\0b.md", r"'a\\x00b.md' is not a path"),
+        ("~nosuchuser/a.md", "'~nosuchuser/a.md' is not a path"),
         ("\udcff.md", r"\\udcff.md' is not a name in UTF-8"),
     ],
 )

@@ -290,6 +290,26 @@ def test_a_state_file_that_vanishes_while_open_only_costs_the_cache(rag, tmp_pat
     assert best(rag) == NEW
 
 
+@pytest.mark.parametrize("is_hybrid", [False, True])
+def test_nothing_is_read_from_a_folder_that_is_gone(rag, tmp_path, is_hybrid):
+    rag.search_cached("cats purr", hybrid=is_hybrid)
+    shutil.rmtree(tmp_path / "chroma")
+    for call in (
+        lambda: rag.search("cats purr", hybrid=is_hybrid),
+        lambda: rag.search_cached("cats purr", hybrid=is_hybrid),
+        lambda: rag.search_many(["cats purr"], hybrid=is_hybrid),
+        rag.get,
+        rag.sources,
+        rag.wait,
+        lambda: rag.get(ids=["1"]),
+        lambda: rag.delete(ids=["1"]),
+        lambda: rag.update({"a": 1}, ids=["1"]),
+        lambda: rag.verify([tmp_path]),
+    ):
+        with pytest.raises(StoreError, match=r"the document store in .*chroma is gone: close every"):
+            call()
+
+
 def test_a_folder_that_was_emptied_and_filled_again_has_no_old_answers(make_rag, hooked, tmp_path):
     with make_rag(cache=hooked) as rag:
         rag.batch_add_texts([OLD])

@@ -122,6 +122,13 @@ def test_a_collection_that_holds_no_files_can_be_split_in_any_way(opened, guide)
     assert 24 < longest(opened(max_tokens=48), guide) <= 48
 
 
+def test_texts_that_have_a_position_of_their_own_are_no_files(opened, guide):
+    rag = opened(max_tokens=24)
+    rag.batch_add_texts(["A text of its own."], metadatas=[{"position": 0}])
+    rag.add_document_optimized(guide)
+    assert longest(rag, guide) <= 24
+
+
 def test_recording_the_choice_ends_no_answer(opened, guide, counting):
     rag = opened(max_tokens=24)
     rag.batch_add_texts(["cats purr at night"])

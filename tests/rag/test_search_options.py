@@ -157,6 +157,21 @@ def test_a_first_passage_that_does_not_fit_is_cut_between_words(filled):
     assert filled.generate_context("cats purr softly", max_chars=14) == "[1]\ncats purr"
 
 
+@pytest.mark.parametrize(
+    ("text", "most", "kept"),
+    [
+        ("猫は夜に喉を鳴らします。犬は吠えます。", 10, "猫は夜に喉を"),
+        ("แมวร้องเสียงดังมาก", 7, "แมว"),  # not between a letter and its sign
+        ("JarvisPerf測定する", 12, ""),
+        ("JarvisPerf測定する", 15, "JarvisPerf測"),
+    ],
+)
+def test_in_scripts_without_spaces_a_first_passage_is_cut_between_characters(make_rag, text, most, kept):
+    rag = make_rag()
+    rag.batch_add_texts([text])
+    assert rag.generate_context("x", max_chars=most) == (f"[1]\n{kept}" if kept else "")
+
+
 def test_where_not_even_a_word_fits_the_context_is_empty(filled):
     assert filled.generate_context("cats purr", max_chars=5) == ""
 

@@ -78,3 +78,26 @@ def test_a_file_of_a_folder_is_named_by_its_place_in_that_folder(rag, tmp_path, 
     rag.add_documents([tmp_path / "docs"])
     assert str(tmp_path) not in rag.generate_context("cats purr")
     assert not rag.verify([tmp_path / "docs"])
+
+
+@pytest.mark.parametrize("source", ["~nobody-of-this-name/x", "loop.md", "a\0b", "guide.md"])
+def test_what_a_source_names_is_the_same_for_searching_reading_changing_and_removing(rag, folder, source):
+    (folder / "loop.md").symlink_to("loop.md")
+    (folder / "guide.md").write_text(TEXT)
+    rag.add_document_optimized("guide.md")
+    rag.batch_add_texts(["A port by hand."], metadatas=[{"source": source}])
+    found = {result.id for result in rag.search("port", where={"source": source})}
+    assert len(found) == (2 if source == "guide.md" else 1)
+    assert {passage.id for passage in rag.get(source=source)} == found
+    assert rag.update({"seen": True}, source=source) == len(found)
+    assert rag.delete(source=source) == len(found)
+
+
+@pytest.mark.parametrize("wanted", [["a.md"], {"$eq": ["a.md"]}, {"$ne": ["a.md"]}, {"$in": "a.md"}, {"$nin": "a.md"}])
+@pytest.mark.parametrize("is_filled", [False, True])
+def test_a_condition_that_chroma_rejects_is_rejected_on_a_source_too(rag, wanted, is_filled):
+    if is_filled:
+        rag.batch_add_texts(["A port."], metadatas=[{"source": "a.md"}])
+    for ask in (rag.search, rag.search_cached):
+        with pytest.raises(ValueError, match="Chroma rejects the filter"):
+            ask("port", where={"source": wanted})

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import json
 import unicodedata
 
 import pytest
@@ -33,6 +35,13 @@ METADATA = st.dictionaries(st.text(), st.one_of(st.text(), st.integers(), st.boo
 def test_the_same_text_with_other_metadata_is_another_passage(text, one, other):
     same = repr(sorted(one.items())) == repr(sorted(other.items()))
     assert (content_id(text, one) == content_id(text, other)) == same
+
+
+@given(st.text(), METADATA)
+def test_no_text_can_be_made_to_have_the_id_of_another_with_metadata(text, metadata):
+    forged = framed(text, json.dumps({"a": 1, **metadata}, sort_keys=True))
+    with contextlib.suppress(UnicodeDecodeError):  # lengths above 127 may not be UTF-8
+        assert content_id(forged.decode()) != content_id(text, {"a": 1, **metadata})
 
 
 def test_no_metadata_in_any_form_gives_one_id():

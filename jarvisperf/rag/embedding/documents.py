@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.rag.embedding.cache import vector_key
 from jarvisperf.rag.errors import DimensionError
@@ -97,6 +97,20 @@ def _embed(texts: Sequence[str], embedder: Embedder) -> NDArray[np.float32]:
         )
     check_finite(vectors, texts)
     return np.ascontiguousarray(vectors)
+
+
+def query_vector(returned: Any) -> NDArray[np.float32]:
+    """Return the vector of a query as an embedder should return it, given what it did: a list, or one row, will do.
+
+    Raises:
+        ValueError: It is not one vector.
+    """
+    import numpy as np
+
+    vector = np.asarray(returned, dtype=np.float32)
+    if not vector.size or vector.shape not in {(vector.size,), (1, vector.size)}:
+        raise ValueError(f"the embedder returned an array of shape {vector.shape} for a query: return one dimension")
+    return vector.reshape(-1)
 
 
 def check_finite(vectors: NDArray[np.float32], texts: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from jarvisperf.rag.errors import DocumentError, MissingPackageError
 from jarvisperf.rag.ingest.files import read_document
 from jarvisperf.rag.ingest.folders import documents_in
 from jarvisperf.rag.ingest.texts import batches, records_of_passages, records_of_texts, source_prefix
+from jarvisperf.rag.paths import absolute_path
 from jarvisperf.rag.results import AddReport, Failure
 from jarvisperf.rag.store.change import MOST_VECTORS_PER_CALL
 from jarvisperf.rag.store.filters import NAME
@@ -180,7 +181,7 @@ class Ingestor:
             report += self._reported(file, add)
         if keep_missing:
             return report
-        present = {str(file.resolve()) for file in found.documents}
+        present = {str(file.resolve()) for file in found.documents if file.exists()}  # not a link to nothing
         for source in self._store.sources():
             if source not in present and Path(source).is_relative_to(folder):
                 report += self._remove_missing(source)
@@ -287,9 +288,9 @@ def _resolved(path: object) -> Path:
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise TypeError(f"path is {path!r}: give the path of a file")
     try:
-        return Path(path).expanduser().resolve()
-    except (RuntimeError, ValueError) as error:  # a link to itself, an unknown user, a NUL
-        raise DocumentError(f"{str(path)!r} is not a file's path: {error}") from error
+        return absolute_path(path)
+    except ValueError as error:
+        raise DocumentError(str(error)) from error
 
 
 def _name(path: str | os.PathLike[str]) -> str:

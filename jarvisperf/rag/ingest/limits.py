@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from jarvisperf.checks import whole_number
 from jarvisperf.rag.errors import StoreError
 from jarvisperf.rag.ingest.splitting import CHARACTERS, Limit
+from jarvisperf.rag.ingest.texts import is_of_file
+from jarvisperf.rag.store.filters import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +105,8 @@ class PassageLimits:
         return _DEFAULT if self._holds_files() else None
 
     def _holds_files(self) -> bool:
-        return self._store.holds({"position": {"$gte": 0}})
+        # Texts added by hand may have a position of their own.
+        return any(map(is_of_file, self._store.ids(Selection(where={"position": {"$gte": 0}}))))
 
     def _limit(self, wanted: PassageLength) -> Limit:
         if self._given != (None, None):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NONE_LEFT: Final = object()
+_OF_FILE: Final = "file-"
 
 
 def records_of_texts(
@@ -87,7 +88,12 @@ def records_of_passages(passages: Iterable[Passage], source: str, name: str, mod
 
 def source_prefix(source: str) -> str:
     """Return the prefix of the ids of a file's passages."""
-    return f"file-{hashlib.blake2b(source.encode(), digest_size=8).hexdigest()}-"
+    return f"{_OF_FILE}{hashlib.blake2b(source.encode(), digest_size=8).hexdigest()}-"
+
+
+def is_of_file(key: str) -> bool:
+    """Return whether the id of a passage is that of a file's passage."""
+    return key.startswith(_OF_FILE)
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -37,7 +37,7 @@ def differences(store: ChromaStore, embedder: Embedder, limit: Limit, paths: Seq
     present: set[str] = set()
     for path in paths:
         for file in documents_in(path).documents if path.is_dir() else [path]:
-            source = str(file.resolve())
+            source = str(file.resolve() if file.exists() else file)  # of a link to nothing, or to itself, the link
             if source not in present:
                 present.add(source)
                 yield from _of_file(store, embedder, limit, Path(source))
@@ -52,7 +52,11 @@ def _of_file(store: ChromaStore, embedder: Embedder, limit: Limit, file: Path) -
     source = str(file)
     try:
         document = read_document(file, limit)
-    except (DocumentError, FileNotFoundError) as error:
+    except FileNotFoundError as error:
+        orphaned = len(store.marks_of_source(source, source_prefix(source)))
+        yield Difference(source=source, orphaned=orphaned, unread=(str(error),))
+        return
+    except DocumentError as error:
         yield Difference(source=source, unread=(str(error),))
         return
     wanted = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from jarvisperf.checks import whole_number
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
     from jarvisperf.rag.results import SearchResult
 
 _BETWEEN = "\n\n"
+# Thai, Lao, Myanmar and Khmer; Chinese, Japanese and Yi, with their punctuation and full-width forms.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u312f\u31a0-\ua4cf\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]"
+)
 
 
 def build_context(
@@ -22,7 +28,7 @@ def build_context(
     Args:
         results: The passages, best first.
         limit: Maximum size of the context. The first passage that does not fit ends it; if that is the very first
-            passage, it is cut after a word. None for no limit.
+            passage, it is cut after a word (in scripts without spaces, after a character). None for no limit.
         measure: Returns the size of a text, in characters or tokens.
 
     Returns:
@@ -81,11 +87,19 @@ def _cut(passage: str, limit: int, measure: Callable[[str], int]) -> str:
         else:
             too_long = middle
     heading_length = passage.index("\n") + 1
-    kept = passage[:fits]
-    if fits < len(passage) and not passage[fits].isspace():
-        kept = kept[: max(kept.rfind(" "), kept.rfind("\n"), 0)]
-    kept = kept.rstrip()
+    while heading_length < fits < len(passage) and not _is_between_words(passage, fits):
+        fits -= 1
+    kept = passage[:fits].rstrip()
     return kept if len(kept) > heading_length else ""
+
+
+def _is_between_words(text: str, place: int) -> bool:
+    """Return whether a text may be cut before this character; in scripts without spaces, each is a word."""
+    before, after = text[place - 1], text[place]
+    if before.isspace() or after.isspace():
+        return True
+    is_unspaced = _UNSPACED.match(before) is not None or _UNSPACED.match(after) is not None
+    return is_unspaced and unicodedata.category(after)[0] != "M"
 
 
 def _origin(result: SearchResult) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jarvisperf.rag.embedding.documents import check_finite
+from jarvisperf.rag.embedding.documents import check_finite, query_vector
 from jarvisperf.rag.search.footprint import Computed, Footprint
 from jarvisperf.rag.search.ranking import fused, marginal_relevance
 from jarvisperf.rag.search.waiting_words import WaitingWords
@@ -87,7 +87,7 @@ class Retriever:
             return None
         self._store.check_model()
         with self._stats.timed_stage("embed"):
-            vector = self._embedder.embed_query(text)
+            vector = query_vector(self._embedder.embed_query(text))
         check_finite(vector.reshape(1, -1), [text])
         return vector
 
@@ -171,7 +171,7 @@ class Retriever:
         embed_queries = getattr(self._embedder, "embed_queries", None)
         if embed_queries is not None:
             return np.asarray(embed_queries(queries), dtype=np.float32)
-        return np.stack([self._embedder.embed_query(query) for query in queries])
+        return np.stack([query_vector(self._embedder.embed_query(query)) for query in queries])
 
     def _neighbours(self, request: SearchRequest, rows: NDArray[np.float32]) -> list[Neighbours]:
         with_vectors = request.diversity is not None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from jarvisperf.rag.paths import absolute_path
 
 if TYPE_CHECKING:
     from jarvisperf.rag.store.filters import Filter
@@ -20,9 +21,11 @@ def with_absolute_sources(where: Filter) -> Filter:
 def absolute(source: str) -> str:
     """Return the absolute path that a source stands for; the source itself if it cannot be a path."""
     try:
-        return str(Path(source).expanduser().resolve())
-    except (OSError, RuntimeError, ValueError):  # a link to itself, an unknown user, a NUL
+        path = str(absolute_path(source))
+        path.encode()  # fails in a working folder whose name is not UTF-8
+    except ValueError:
         return source
+    return path
 
 
 def _condition(key: str, value: Any) -> Any:
@@ -34,8 +37,12 @@ def _condition(key: str, value: Any) -> Any:
     if len(condition) != 1:
         return value
     ((operation, wanted),) = condition.items()
-    named = wanted if isinstance(wanted, list) else [wanted]
-    if operation not in _SEVERAL or not named or not all(isinstance(one, str) for one in named):
+    takes_list = operation in {"$in", "$nin"}
+    named = wanted if takes_list else [wanted]
+    # What Chroma rejects stays as it is, so that Chroma sees it.
+    if operation not in _SEVERAL or not isinstance(named, list) or not named:
+        return value
+    if not all(isinstance(one, str) for one in named):
         return value
     accepted = list(dict.fromkeys(name for one in named for name in (one, absolute(one))))
     return value if accepted == named else {_SEVERAL[operation]: accepted}

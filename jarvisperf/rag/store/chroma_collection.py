@@ -33,10 +33,6 @@ class ChromaCollection:
         """Return the number of passages."""
         return int(self._owner.asked(self.chroma.count))
 
-    def holds(self, where: Mapping[str, Any]) -> bool:
-        """Return whether any passage passes a filter on metadata."""
-        return bool(self._owner.asked(self.chroma.get, where=dict(where), limit=1, include=[])["ids"])
-
     def get(self, ids: Iterable[str], *parts: str) -> Iterator[tuple[Any, ...]]:
         """Yield the id and these parts of each passage that is here."""
         distinct = list(dict.fromkeys(ids))

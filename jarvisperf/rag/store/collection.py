@@ -82,11 +82,12 @@ class Collection:
 
         Raises:
             MissingPackageError: chromadb is not installed.
-            StoreError: The store or the collection cannot be opened.
+            StoreError: The store or the collection cannot be opened, or its folder was removed or replaced.
             RuntimeError: The store has been closed.
         """
         collection = self._collection
         if collection is not None:  # without the lock: a writer gets here while others wait to open or close
+            self._home.check_in_place()  # Chroma would go on reading the files that were removed
             return collection
         with self._lock:
             if self._closed:

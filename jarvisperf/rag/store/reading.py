@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jarvisperf.rag.store.change import StoreChange
-    from jarvisperf.rag.store.filters import Filter
     from jarvisperf.rag.store.generation import CollectionState, Heads, Home
     from jarvisperf.rag.store.model_check import ModelCheck
     from jarvisperf.rag.store.records import Hit, Neighbours
@@ -186,8 +185,6 @@ class PassageReader(Collection):
         Raises:
             StoreError: The folder was removed or replaced while it was open.
         """
-        self.open()
-        self._home.check_in_place()  # Chroma would only report that it cannot open a file
         return {key: str((metadata or {}).get(MARK, "")) for key, metadata in self._get(ids, "metadatas")}
 
     def existing(self, ids: Sequence[str]) -> list[str]:
@@ -261,10 +258,6 @@ class PassageReader(Collection):
         """Return what is stored with the collection under these keys; None where nothing is."""
         found = self.open().metadata or {}
         return [found.get(key) for key in keys]
-
-    def holds(self, where: Filter) -> bool:
-        """Return whether any passage passes a filter on metadata."""
-        return any(place.holds(where) for place in self._places())
 
     def _here(self) -> ChromaCollection:
         """Return the collection of the passages that have vectors."""
