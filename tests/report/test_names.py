@@ -45,6 +45,15 @@ def test_any_names_fit_and_none_look_equal(names: list[str], columns: int):
     assert all(cell_len(one) <= columns for one in shown)
 
 
+@pytest.mark.parametrize("columns", [16, 24, 32, 48])
+def test_what_tells_long_names_apart_stays_even_in_their_middle(columns: int):
+    queries = [f"test_query[SELECT a, b FROM t WHERE x = {place} AND some ORDER BY y LIMIT 10]" for place in (1, 2, 33)]
+    sizes = [f"test_{'x' * 60}[{size}-{'y' * 60}]" for size in ("small", "large")]
+    for names, parts in ((queries, ("1 ", "2 ", "33")), (sizes, ("small", "large"))):
+        for short, part in zip(shortened(names, columns), parts, strict=True):
+            assert part in short
+
+
 @pytest.mark.parametrize("columns", [8, 12, 20])
 def test_two_long_words_that_differ_at_the_end_differ(columns: int):
     one, other = shortened(["x" * 200 + "a", "x" * 200 + "b"], columns)

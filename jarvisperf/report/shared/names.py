@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 FEWEST_COLUMNS = 8
+MOST_COMPARED = 200  # every name is compared with every other
 PARAMETER_WEIGHT = 3.0  # parameters often are all that tells the rows of one test apart
 BRACKET_WEIGHT = 5.0  # without it, parameters do not look like parameters
 _WORD = re.compile(r"[^\W_]+|[\W_]")
@@ -44,7 +45,8 @@ def shortened(names: Sequence[str], columns: int, ellipsis: str = "…") -> list
     """Shorten names to the width of a column, so that those that differ still do.
 
     Of a name that is too long, the stretch of whole words is left out that says least: words that most of the names
-    have, rather than parameters. A word is cut only if it alone is too wide.
+    have, rather than parameters. If what is left would fit another name as well, what tells them apart is in the
+    middle, and both ends are left out. A word is cut only if it alone is too wide.
 
     Args:
         names: Display names.
@@ -62,8 +64,12 @@ def shortened(names: Sequence[str], columns: int, ellipsis: str = "…") -> list
         if name in shown:
             continue
         weights = _weights(its, counts, len(words))
-        choices = _choices(its, weights, columns - cell_len(ellipsis), ellipsis)
-        text = next((choice for choice in choices if choice not in used), None)
+        choices = [one for one in _choices(its, weights, columns - cell_len(ellipsis), ellipsis) if one not in used]
+        text = choices[0] if choices else None
+        if text is not None and len(words) <= MOST_COMPARED and _fits_another(text, ellipsis, name, words):
+            middle = _middles(its, weights, columns - 2 * cell_len(ellipsis), ellipsis)
+            better = (one for one in (*choices, *middle) if not _fits_another(one, ellipsis, name, words))
+            text = next((one for one in better if one not in used), text)
         shown[name] = text if text is not None else _numbered(name, columns, ellipsis, used)
         used.add(shown[name])
     return [shown[name] for name in names]
@@ -120,6 +126,32 @@ def _choices(words: Sequence[str], weights: Sequence[float], columns: int, ellip
         loss -= weights[start]
     for _, start, end in sorted(stretches):
         yield f"{''.join(words[:start])}{ellipsis}{''.join(words[end:])}"
+
+
+def _middles(words: Sequence[str], weights: Sequence[float], columns: int, ellipsis: str) -> Iterable[str]:
+    """Yield the name without both its ends, the least loss first."""
+    from rich.cells import cell_len
+
+    widths = [cell_len(word) for word in words]
+    last = len(words) - 1  # the last word is left out, as is the first
+    windows = []
+    end = 1
+    for start in range(1, last):
+        end = max(end, start)
+        while end < last and sum(widths[start : end + 1]) <= columns:
+            end += 1
+        windows.append((-sum(weights[start:end]), start, end))
+    for _, start, end in sorted(windows):
+        yield f"{ellipsis}{''.join(words[start:end])}{ellipsis}"
+
+
+def _fits_another(text: str, ellipsis: str, name: str, others: Iterable[str]) -> bool:
+    """Return whether a shortened name could just as well be that of another."""
+    first, _, rest = text.partition(ellipsis)
+    middle, _, last = rest.rpartition(ellipsis)
+    return any(
+        other.startswith(first) and other.endswith(last) and middle in other for other in others if other != name
+    )
 
 
 def _numbered(name: str, columns: int, ellipsis: str, used: set[str]) -> str:
