@@ -6,7 +6,6 @@ name, so that these last when its code changes; the keys of any other one contai
 
 from __future__ import annotations
 
-import threading
 import uuid
 import weakref
 from hashlib import blake2b
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 _DIGEST_BYTES: Final = 16
 
 
-class _Known(NamedTuple):
+class _Namesake(NamedTuple):
     """A function that was decorated.
 
     Attributes:
@@ -37,20 +36,8 @@ class _Known(NamedTuple):
     text: bytes | None
 
 
-class _Process:
-    """The first function of each name.
-
-    Attributes:
-        first: The functions by the start and the digest of their keys.
-        lock: Guards them.
-    """
-
-    def __init__(self) -> None:
-        self.first: dict[tuple[str, bytes], _Known] = {}
-        self.lock = threading.RLock()
-
-
-_process: Final = _Process()
+# By the start and the digest of the keys. It needs no lock, which a fork might leave locked: setdefault is atomic.
+_first: Final[dict[tuple[str, bytes], _Namesake]] = {}
 
 
 def told_apart(function: Function, start: str, digest: bytes, key: Function | None) -> bytes:
@@ -68,8 +55,7 @@ def told_apart(function: Function, start: str, digest: bytes, key: Function | No
         text = None if key is None else _digest([exact_parts(key)])
         return digest if text is None else _mixed(digest, text)
     text = _digest([exact_parts(function), [] if key is None else exact_parts(key)])
-    with _process.lock:
-        first = _process.first.setdefault((start, digest), _Known(_reference(function), _reference(key), text))
+    first = _first.setdefault((start, digest), _Namesake(_reference(function), _reference(key), text))
     is_same = first.function() is function and first.key() is key
     if is_same or (text is not None and first.text == text):
         return digest
