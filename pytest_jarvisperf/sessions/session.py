@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,7 @@ class BenchSession:
         self._pairs: MeasuredPairs | None = None
         self._interrupted = False
         self._is_good = False
+        self._import_path = tuple(sys.path)
 
     def measures_here(self) -> bool:
         """Return whether benchmarks are measured in this process, not in the arms of lockstep."""
@@ -96,20 +98,27 @@ class BenchSession:
         """After all tests, compare them with stored runs; only then are they reported."""
         if self._baseline is None:
             result = yield
+            self._restore_import_path()
             if self._lockstep is None and not is_listing(self._config):
                 self._measure_pairs(session)
             return result
         try:
             result = yield
         except (session.Failed, session.Interrupted):
+            self._restore_import_path()
             self._run = self._recording.run(interrupted=self._interrupted)
             self._baseline.judge(session, self._run, stopped=True)
             raise
+        self._restore_import_path()
         if not is_listing(self._config):
             self._run = self._recording.run(interrupted=self._interrupted)
             self._baseline.judge(session, self._run, stopped=False)
             self._run = self._baseline.run or self._run
         return result
+
+    def _restore_import_path(self) -> None:
+        """Add what tests removed from the import path: comparisons and reports import what they need only now."""
+        sys.path += [folder for folder in self._import_path if folder not in sys.path]
 
     def _measure_pairs(self, session: pytest.Session) -> None:
         """Measure the pairs in turns, after all tests have passed through their fixtures."""
@@ -132,6 +141,7 @@ class BenchSession:
         """Store the run and write the report; a run that measured or compared nothing fails."""
         if is_listing(self._config):
             return
+        self._restore_import_path()
         self._interrupted |= session.exitstatus not in FINISHED
         findings = self._compared_findings(self._lockstep) if self._lockstep else self._recorded_findings()
         self._outputs.save(self._run)

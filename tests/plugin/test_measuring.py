@@ -375,6 +375,13 @@ def test_a_report_that_can_no_longer_be_written_leaves_verdict_and_status(pytest
     )
 
 
+def test_a_test_that_empties_the_import_path_takes_no_report(pytester: pytest.Pytester):
+    pytester.makepyfile("import sys\n\ndef test_a(jarvis_bench):\n    jarvis_bench(len, '')\n    sys.path.clear()")
+    result = pytester.runpytest_subprocess(*QUICKLY)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["test_a *", "jarvisperf: 1 benchmark measured*"])
+
+
 def test_names_in_any_script_reach_the_report(pytester: pytest.Pytester):
     pytester.makepyfile(
         """
