@@ -282,6 +282,7 @@ def _history(store: RunStore, findings: Findings, text: str) -> History | None:
 
 def _compare(words: argparse.Namespace) -> int:
     from jarvisperf.report.formats.json import encode_findings
+    from jarvisperf.report.shared.table import verdict_of
     from jarvisperf.runs.store import open_store
 
     findings = _of_two(words, open_store(words.store).at_one_moment(), words.base, words.head)
@@ -292,6 +293,8 @@ def _compare(words: argparse.Namespace) -> int:
             findings,
             "These runs were made at different times; pytest --jarvis-bench --jarvis-against compares more reliably.",
         )
+    if not any(finding.metrics and verdict_of(finding) not in {"new", "missing"} for finding in findings.benchmarks):
+        raise CommandError(f"nothing was compared: no benchmark has figures in {words.base} and in {words.head}")
     return exit_status(findings)
 
 

@@ -168,6 +168,16 @@ def test_a_benchmark_that_is_gone_is_a_failure_unless_that_is_allowed(
     assert "1 missing" in capsys.readouterr().out
 
 
+def test_runs_without_a_common_benchmark_are_a_failure_whatever_is_allowed(
+    store: RunStore, capsys: pytest.CaptureFixture[str]
+):
+    other = Benchmark(id="test_a.py::test_other", metrics={"time": metric(1.0)})
+    Path("a.json").write_bytes(encode_run(msgspec.structs.replace(run(), benchmarks=(other,))))
+    Path("b.json").write_bytes(encode_run(run()))
+    assert main(["compare", "a.json", "b.json", "--allow-missing"]) == 1
+    assert "nothing was compared: no benchmark has figures in a.json and in b.json" in capsys.readouterr().err
+
+
 def test_parts_that_measured_other_commits_are_not_joined(store: RunStore, capsys: pytest.CaptureFixture[str]):
     first = msgspec.structs.replace(compared(2), shard="1/2")
     other = msgspec.structs.replace(compared(2), shard="2/2", head=msgspec.structs.replace(first.head, commit="c" * 40))
