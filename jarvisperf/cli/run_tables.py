@@ -45,17 +45,6 @@ def benchmark_rows(first: Run, second: Run) -> list[tuple[str, ...]]:
     return rows
 
 
-def telling(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-    """Return the titles and the rows without columns in which no row has anything to tell.
-
-    Args:
-        titles: The title of each column.
-        rows: Rows with as many cells.
-    """
-    kept = [place for place in range(len(titles)) if not rows or any(row[place] != NOTHING for row in rows)]
-    return [[row[place] for place in kept] for row in (titles, *rows)]
-
-
 def aligned(rows: Iterable[Sequence[str]], left: int | None = None) -> list[str]:
     """Align rows of cells in columns.
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jarvisperf.error_text import type_and_first_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -86,8 +88,7 @@ class BenchmarkRecord:
         try:
             yield
         except BaseException as error:
-            first = str(error).strip().partition("\n")[0]
-            self.raised = as_text(f"{type(error).__name__}: {first}" if first else type(error).__name__)
+            self.raised = as_text(type_and_first_line(error))
             raise
 
     def note(self, text: str | None) -> None:

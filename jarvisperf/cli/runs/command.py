@@ -202,7 +202,8 @@ def _show(words: argparse.Namespace, store: RunStore) -> int:
 
 
 def _diff(words: argparse.Namespace, store: RunStore) -> int:
-    from jarvisperf.cli.run_tables import BENCHMARK_TITLES, aligned, benchmark_rows, environment_rows, telling
+    from jarvisperf.cli.run_tables import BENCHMARK_TITLES, aligned, benchmark_rows, environment_rows
+    from jarvisperf.report.shared.table import telling
 
     now = store.at_one_moment()
     (first_entry, first), (second_entry, second) = (wanted(now, text) for text in (words.first, words.second))
@@ -213,7 +214,9 @@ def _diff(words: argparse.Namespace, store: RunStore) -> int:
     else:
         out("Machine, packages and commit are the same.")
     out()
-    out(*aligned(telling(BENCHMARK_TITLES, benchmark_rows(first, second)), left=2))
+    rows = [dict(zip(BENCHMARK_TITLES, row, strict=True)) for row in benchmark_rows(first, second)]
+    shown = telling(BENCHMARK_TITLES, rows) if rows else BENCHMARK_TITLES
+    out(*aligned([shown, *([row[title] for title in shown] for row in rows)], left=2))
     out("", "Changes of medians of runs made at different times; this is not a verdict.")
     return OK
 

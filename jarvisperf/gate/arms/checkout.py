@@ -150,8 +150,8 @@ class Checkouts:
         copy_files(repository, target, listed(repository))
         return target
 
-    def make_repository(self, repository: Path, commit: str, name: str) -> None:
-        """Make an arm a git repository at a commit, for projects that ask git for their root folder or their version.
+    def make_repositories(self, repository: Path, commits: Mapping[str, str]) -> None:
+        """Make each arm a git repository at a commit, for projects that ask git for their root folder or their version.
 
         It borrows the objects of the original (gitrepository-layout(5), ``objects/info/alternates``) and has its tags,
         but no branches, hooks or configuration. What code in the arm does to it leaves the original unchanged.
@@ -160,23 +160,24 @@ class Checkouts:
             GitError: git could not create it.
             OSError: A file could not be written.
         """
-        target = self.arm(name)
         uses_sha256 = git(repository, "rev-parse", "--show-object-format").strip() == "sha256"
         kind = {"GIT_DEFAULT_HASH": "sha256" if uses_sha256 else "sha1", "GIT_DEFAULT_REF_FORMAT": "files"}
-        git(target, "init", "--quiet", "--template=", env=kind)
         objects, shallow = (
             repository / git(repository, "rev-parse", "--git-path", part).rstrip("\n")
             for part in ("objects", "shallow")
         )
-        own = target / ".git"
-        (own / "objects/info").mkdir(exist_ok=True)
-        (own / "objects/info/alternates").write_bytes(os.fsencode(objects) + b"\n")
-        if shallow.is_file():
-            shutil.copyfile(shallow, own / "shallow")
         tags = git(repository, "for-each-ref", "--format=%(objectname) %(refname)", "refs/tags")
-        (own / "packed-refs").write_bytes(os.fsencode(tags))
-        (own / "HEAD").write_text(f"{commit}\n", encoding="ascii")
-        git(target, "read-tree", commit)
+        for name, commit in commits.items():
+            target = self.arm(name)
+            git(target, "init", "--quiet", "--template=", env=kind)
+            own = target / ".git"
+            (own / "objects/info").mkdir(exist_ok=True)
+            (own / "objects/info/alternates").write_bytes(os.fsencode(objects) + b"\n")
+            if shallow.is_file():
+                shutil.copyfile(shallow, own / "shallow")
+            (own / "packed-refs").write_bytes(os.fsencode(tags))
+            (own / "HEAD").write_text(f"{commit}\n", encoding="ascii")
+            git(target, "read-tree", commit)
 
     def close(self) -> None:
         """Remove the folder."""

@@ -114,9 +114,8 @@ class Arms:
             roots = {HEAD: self._checkouts.write_working_tree(repository.root, HEAD)}
             for name in (BASE, SAME):
                 roots[name] = self._checkouts.write_commit(repository.root, repository.base, name)
-            for name in roots:
-                commit = repository.head if name == HEAD else repository.base
-                self._checkouts.make_repository(repository.root, commit, name)
+            commits = {name: repository.head if name == HEAD else repository.base for name in roots}
+            self._checkouts.make_repositories(repository.root, commits)
             self.notes = [
                 note for name in (HEAD, BASE) for note in describe_pointers(repository.root, name, roots[name])
             ]

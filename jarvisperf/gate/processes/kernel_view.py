@@ -6,8 +6,9 @@ import os
 import sys
 import time
 
+from jarvisperf.gate.processes.descendants import open_file
+
 STOPPED = (b"T", b"t")  # by a signal; by a debugger
-open_file = open  # bound before tests can replace it
 PER_PROCESS_CLOCK = 2  # CPUCLOCK_SCHED, see clock_getcpuclockid(3)
 
 

@@ -7,9 +7,8 @@ from os import readlink  # bound before tests can replace it
 from pathlib import Path
 
 from jarvisperf.gate.processes import descendants
+from jarvisperf.gate.processes.descendants import open_file
 from jarvisperf.measure.startup import Command
-
-open_file = open  # bound before tests can replace it, for example with `unittest.mock.mock_open`
 
 
 def processes_are_visible() -> bool:

@@ -35,9 +35,7 @@ class ChromaCollection:
 
     def get(self, ids: Iterable[str], *parts: str) -> Iterator[tuple[Any, ...]]:
         """Yield the id and these parts of each passage that is here."""
-        distinct = list(dict.fromkeys(ids))
-        for part in parts_of(range(len(distinct)), self._owner.max_batch):
-            got = self._owner.asked(self.chroma.get, ids=distinct[part.start : part.stop], include=list(parts))
+        for got in self.batches(list(dict.fromkeys(ids)), parts):
             yield from zip(got["ids"], *(got[name] for name in parts), strict=True)
 
     def ids(self, selection: Selection) -> list[str]:

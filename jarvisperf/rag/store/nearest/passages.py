@@ -9,7 +9,7 @@ from jarvisperf.rag.store.nearest.in_memory import VectorsInMemory
 from jarvisperf.rag.store.records import Hit, neighbours, neighbours_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -104,21 +104,9 @@ class NearestPassages:
             return [neighbours([], n_results) for _ in vectors]
         if stored.rows.shape[1] != vectors.shape[1]:
             raise self._owner.misfit(vectors.shape[1], f"its vectors have {stored.rows.shape[1]}")
-        orders = [stored.nearest(vector, n_results, among) for vector in vectors]
-        wanted = {key for order in orders for key, _ in order}
-        found = self._here().get(wanted, *PASSAGE)
-        passages = {key: (text or "", metadata or {}) for key, text, metadata in found}
-        return [
-            neighbours(
-                [
-                    Hit(key, *passages[key], distance, stored.rows[stored.row_of[key]])
-                    for key, distance in order
-                    if key in passages  # it may have been removed in the meantime
-                ],
-                n_results,
-            )
-            for order in orders
-        ]
+        orders = (stored.nearest(vector, n_results, among) for vector in vectors)
+        nearest = [[(key, distance, stored.rows[stored.row_of[key]]) for key, distance in order] for order in orders]
+        return _with_passages(self._here(), nearest, n_results)
 
     def _query_exactly(
         self, collection: Any, vectors: NDArray[np.float32], n_results: int, selection: Selection
@@ -137,20 +125,8 @@ class NearestPassages:
         if rows.shape[1] != vectors.shape[1]:
             raise self._owner.misfit(vectors.shape[1], f"its vectors have {rows.shape[1]}")
         orders = _nearest_rows(rows, keys, vectors, n_results)
-        wanted = {keys[row] for order in orders for row, _ in order}
-        found = ChromaCollection(collection, self._owner).get(wanted, *PASSAGE)
-        passages = {key: (text or "", metadata or {}) for key, text, metadata in found}
-        return [
-            neighbours(
-                [
-                    Hit(keys[row], *passages[keys[row]], distance, stored["embeddings"][row])
-                    for row, distance in order
-                    if keys[row] in passages  # it may have been removed in the meantime
-                ],
-                n_results,
-            )
-            for order in orders
-        ]
+        nearest = [[(keys[row], distance, stored["embeddings"][row]) for row, distance in order] for order in orders]
+        return _with_passages(ChromaCollection(collection, self._owner), nearest, n_results)
 
     def _vectors_of(self, ids: Iterable[str] | None) -> tuple[list[str], Any]:
         """Return the ids and vectors of these passages, or of all."""
@@ -160,6 +136,25 @@ class NearestPassages:
         else:
             found = [(key, row) for key, row in self._here().get(ids, "embeddings")]
         return [key for key, _ in found], [row for _, row in found]
+
+
+def _with_passages(
+    here: ChromaCollection, nearest: Sequence[Sequence[tuple[str, float, Any]]], n_results: int
+) -> list[Neighbours]:
+    """Return what was found for each query, given the ids, distances and vectors of its passages."""
+    wanted = {key for order in nearest for key, _, _ in order}
+    passages = {key: (text or "", metadata or {}) for key, text, metadata in here.get(wanted, *PASSAGE)}
+    return [
+        neighbours(
+            [
+                Hit(key, *passages[key], distance, vector)
+                for key, distance, vector in order
+                if key in passages  # it may have been removed in the meantime
+            ],
+            n_results,
+        )
+        for order in nearest
+    ]
 
 
 def _nearest_rows(
